@@ -1,0 +1,1 @@
+"""Plan, run, record, compare and render: everything between a named activation and a row of the leaderboard."""

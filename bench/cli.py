@@ -1,0 +1,226 @@
+"""The command line: options and help, and nothing else; each command's work lies in a room of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from bench.errors import BenchError
+
+app = typer.Typer(
+    help="Does an activation function generalise? Put it into real networks, beside ReLU, under the same seeds.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Bring and check the data sets.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+Results = Annotated[Path, typer.Option("--results", help="Folder of the records.", show_default=True)]
+Data = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it at run time
+    typer.Option(
+        "--data", help="Folder of the data sets [default: $ACTIVATION_BENCH_DATA, or data/].", show_default=False
+    ),
+]
+Plugins = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(
+        "--plugin", help="Python file that registers activations or tasks; may be repeated.", show_default=False
+    ),
+]
+Names = Optional[list[str]]  # noqa: UP045
+RESULTS = Path("results")
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="activations, tasks, profiles or data; everything when left out.")] = "",
+    data: Data = None,
+    plugin: Plugins = None,
+) -> None:
+    """Show the activations, tasks, profiles, and what data is there."""
+    from bench.listing import show
+
+    load_plugins(plugin)
+    show(what, data_folder(data))
+
+
+@app.command()
+def run(
+    profile: Annotated[str, typer.Option(help="Budget: smoke, cpu, small or paper.")] = "smoke",
+    tasks: Annotated[
+        Names, typer.Option(help="Names, patterns like 'clrs30-*', or all; by commas or repeated.")
+    ] = None,
+    activations: Annotated[Names, typer.Option(help="Names, patterns, or all; ReLU is the baseline.")] = None,
+    seeds: Annotated[Optional[str], typer.Option(help="Like 0,1,2 or 0-4.")] = None,  # noqa: UP045
+    data: Data = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu, cuda (all visible GPUs) or cuda:N.")] = None,  # noqa: UP045
+    workers: Annotated[Optional[int], typer.Option(help="Cells at a time [default: one a core or GPU].")] = None,  # noqa: UP045
+    plugin: Plugins = None,
+    results: Results = RESULTS,
+    timeout: Annotated[Optional[float], typer.Option(help="Seconds for one cell.", show_default=False)] = None,  # noqa: UP045
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")] = False,
+) -> None:
+    """Train every cell that has no record yet, and show the board; a second call goes on where the first stopped."""
+    from bench.session import Request, run_session
+
+    load_plugins(plugin)
+    request = Request(
+        profile=profile,
+        tasks=split(tasks),
+        activations=split(activations),
+        seeds=seeds,
+        data=data_folder(data),
+        device=device,
+        workers=workers,
+        plugins=tuple(plugin or ()),
+        results=results,
+        timeout=timeout,
+        retry_failed=retry_failed,
+    )
+    raise typer.Exit(run_session(request))
+
+
+@app.command()
+def leaderboard(
+    results: Results = RESULTS,
+    local: Annotated[bool, typer.Option("--local", help="Your own records instead of the published ones.")] = False,
+    output: Annotated[Optional[Path], typer.Option(help="File to write.", show_default=False)] = None,  # noqa: UP045
+) -> None:
+    """Render leaderboard.md from the published records, or results/local/leaderboard.md from your own."""
+    from bench.publish import write_board
+
+    write_board(results, local, output)
+
+
+@app.command("try")
+def try_(
+    source: Annotated[
+        str, typer.Argument(help="A Python file, or an expression such as 'gelu(x) * (1 + 0.5 * sinc(x))'.")
+    ],
+    tasks: Annotated[Names, typer.Option(help="Tasks of the smoke profile.")] = None,
+    seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-4; more seeds resolve smaller differences.")] = "0-2",
+    budget: Annotated[float, typer.Option(help="Seconds after which no further cell is started.")] = 240.0,
+    data: Data = None,
+    workers: Annotated[Optional[int], typer.Option(help="Cells at a time [default: one a core].")] = None,  # noqa: UP045
+    plugin: Plugins = None,
+    results: Results = RESULTS,
+) -> None:
+    """Give a verdict on a function beside ReLU and GELU, within minutes and without registering it."""
+    from bench.attempt import Trial, attempt
+
+    load_plugins(plugin)
+    folder, plugins = data_folder(data), tuple(plugin or ())
+    raise typer.Exit(attempt(Trial(source, split(tasks), seeds, budget, folder, workers, plugins, results)))
+
+
+@app.command()
+def publish(
+    profile: Annotated[str, typer.Option(help="Only records of this profile.", show_default=False)] = "",
+    tasks: Annotated[Names, typer.Option(help="Only these; names or patterns.")] = None,
+    activations: Annotated[Names, typer.Option(help="Only these; names or patterns.")] = None,
+    results: Results = RESULTS,
+    allow_dirty: Annotated[bool, typer.Option("--allow-dirty", help="Also those made with local changes.")] = False,
+) -> None:
+    """Move your own records to the published ones, after checking them."""
+    from bench.publish import matching
+    from bench.publish import publish as move
+
+    refused = move(results, matching(profile, split(tasks), split(activations)), allow_dirty)
+    raise typer.Exit(1 if refused else 0)
+
+
+@app.command()
+def card(
+    name: Annotated[str, typer.Argument(help="Name of an activation.")],
+    plugin: Plugins = None,
+    results: Results = RESULTS,
+) -> None:
+    """Show one activation: formula, LaTeX, facts, source, and its scores in the records."""
+    from activations import get
+    from bench.card import card as text_of
+
+    load_plugins(plugin)
+    print(text_of(get(name), results), end="")
+
+
+@app.command()
+def doctor(data: Data = None, plugin: Plugins = None, results: Results = RESULTS) -> None:
+    """Say what is missing on this machine, and the command that mends it."""
+    from bench.doctor import diagnose
+
+    load_plugins(plugin)
+    raise typer.Exit(diagnose(data_folder(data), results))
+
+
+@data_app.command("prepare")
+def prepare_(
+    names: Annotated[list[str], typer.Argument(help="cifar10, cifar100, molhiv, imagenet, clrs30.")],
+    data: Data = None,
+    origin: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--from", help="The publisher's archive, or a folder that holds it or its contents.", show_default=False
+        ),
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch it from its publisher.")] = False,
+) -> None:
+    """Lay out, fetch or generate data sets, and verify their checksums; never asks anything."""
+    from bench.data import prepare
+
+    prepare(names, data_folder(data), origin, download)
+
+
+def main() -> None:
+    """Entry point of the `bench` script: a foreseen error is one sentence on standard error and an exit status."""
+    try:
+        app()
+    except BenchError as error:
+        _fail(str(error), error.exit_code)
+    except Exception as error:
+        if not foreseen(error):
+            raise
+        _fail(str(error), 2)
+
+
+def foreseen(error: Exception) -> bool:
+    """Whether an error's message is meant for the user: those that our own packages define."""
+    return type(error).__module__.split(".")[0] in ("bench", "tasks", "activations")
+
+
+def _fail(sentence: str, code: int) -> None:
+    print(f"bench: {sentence}", file=sys.stderr)
+    sys.exit(code)
+
+
+def load_plugins(files: list[Path] | None) -> None:
+    """Execute the user's own files, so that what they register has a name.
+
+    Raises:
+        activations.PluginError: a file is not there or fails.
+    """
+    if files:
+        from activations import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
+def data_folder(named: Path | None) -> Path:
+    """The folder of the data sets: named, or by environment, or `data`."""
+    return named or Path(os.environ.get("ACTIVATION_BENCH_DATA") or "data")
+
+
+def split(names: list[str] | None) -> list[str]:
+    """Names given by commas, by repeating the option, or both."""
+    return [name.strip() for words in names or [] for name in words.split(",") if name.strip()]
+
+
+if __name__ == "__main__":
+    main()

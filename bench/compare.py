@@ -1,0 +1,261 @@
+"""From records to numbers: what each activation scored on each task, and its difference to ReLU paired by seed.
+
+Nothing is averaged over what is not there: a task table holds one protocol (task version and recipe) only, and a row
+with a failed cell has no place in a ranking.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from bench.records import Record, TaskFacts
+
+BASELINE = "relu"
+CLRS_FAMILY = "clrs30"
+CLRS_ALGORITHMS = 30
+"""A mean over CLRS-30 is formed when all of them are there, and only then."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and sample standard deviation of n numbers."""
+
+    mean: float
+    sd: float | None
+    """None where n is 1."""
+    n: int
+    low: float
+    high: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Spread | None:
+        """Of finite numbers; None where there are none."""
+        if not values:
+            return None
+        sd = statistics.stdev(values) if len(values) > 1 else None
+        return Spread(statistics.fmean(values), sd, len(values), min(values), max(values))
+
+
+def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Spread | None:
+    """Differences `values - baseline` over the seeds that both have."""
+    return Spread.of([values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys())])
+
+
+@dataclass(frozen=True)
+class Row:
+    """One activation on one task."""
+
+    label: str
+    """Its name; with a part of its hash where two functions of that name were recorded."""
+    records: tuple[Record, ...]
+    """Sorted by seed."""
+    difference: Spread | None
+    """Score minus ReLU's, paired by seed; None where no seed is shared."""
+    time_ratio: float | None
+    """Median of training time over ReLU's, paired by seed on the same machine."""
+
+    @cached_property
+    def scores(self) -> dict[int, float]:
+        """Score by seed, of the cells that have one."""
+        return {record.seed: record.score for record in self.records if record.score is not None}
+
+    @cached_property
+    def score(self) -> Spread | None:
+        """Over the seeds that have a score."""
+        return Spread.of(list(self.scores.values()))
+
+    @cached_property
+    def failures(self) -> tuple[Record, ...]:
+        """Cells without a score."""
+        return tuple(record for record in self.records if record.score is None)
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be ranked: scored, paired with ReLU, and without a failed cell."""
+        return self.difference is not None and not self.failures
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """Every activation on one task under one protocol."""
+
+    profile: str
+    task: TaskFacts
+    recipe: str
+    """Canonical JSON."""
+    rows: tuple[Row, ...]
+    """Best mean difference to ReLU first, then those that have none, by name."""
+    outdated: int
+    """Records of earlier versions or other recipes of this task that are left out."""
+
+    @property
+    def records(self) -> list[Record]:
+        """All records of the table."""
+        return [record for row in self.rows for record in row.records]
+
+    @cached_property
+    def by_label(self) -> dict[str, Row]:
+        """Rows by activation."""
+        return {row.label: row for row in self.rows}
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything under one profile and one track; boards never mix."""
+
+    profile: str
+    track: str
+    tables: tuple[TaskTable, ...]
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Every activation of the board."""
+        return sorted({row.label for table in self.tables for row in table.rows})
+
+    @cached_property
+    def mean_ranks(self) -> dict[str, float]:
+        """Mean rank of the activations that are complete on every task, best first.
+
+        Rank within a task by the mean paired difference to ReLU in the task's direction, ties sharing the mean of
+        their places; averaged over the tasks of a family, then over families, so that the 30 algorithms of CLRS-30
+        weigh as much as one family. Our choice.
+        """
+        complete = [label for label in self.labels if not self.gaps(label)]
+        families: dict[str, list[dict[str, float]]] = defaultdict(list)
+        for table in self.tables:
+            families[table.task.family].append(_ranks(table, complete))
+        means = {
+            label: statistics.fmean(
+                statistics.fmean(ranks[label] for ranks in of_family) for of_family in families.values()
+            )
+            for label in complete
+        }
+        return dict(sorted(means.items(), key=lambda item: (item[1], item[0])))
+
+    def gaps(self, label: str) -> list[str]:
+        """What keeps an activation out of the ranking, in words."""
+        found = []
+        for table in self.tables:
+            row = table.by_label.get(label)
+            if row is None:
+                found.append(f"{table.task.name} was not run")
+            elif row.failures:
+                counted = Counter(record.outcome.replace("_", " ") for record in row.failures)
+                words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counted.items()))
+                found.append(f"{table.task.name}: {words} of {len(row.records)}")
+            elif row.difference is None:
+                found.append(f"{table.task.name} shares no seed with ReLU")
+        return found
+
+
+def make_boards(records: Iterable[Record]) -> list[Board]:
+    """All boards of the records: profiles as given by name, the real track before the stand-in one."""
+    grouped: dict[tuple[str, str], dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        grouped[record.profile, record.task.track][record.task.name].append(record)
+    boards = []
+    for (profile, track), by_task in sorted(grouped.items()):
+        tables = [make_table(by_task[task]) for task in by_task]
+        tables.sort(key=lambda table: (_family_order(table.task.family), table.task.name))
+        boards.append(Board(profile, track, tuple(tables)))
+    return boards
+
+
+def make_table(records: Sequence[Record]) -> TaskTable:
+    """The table of one task: its newest version, and of that the recipe that most records share."""
+    protocols: dict[tuple[int, str], list[Record]] = defaultdict(list)
+    for record in records:
+        recipe = json.dumps(record.recipe, sort_keys=True)
+        protocols[record.task.version, recipe].append(record)
+    newest = max(version for version, _ in protocols)
+    recipe = max((len(held), text) for (version, text), held in protocols.items() if version == newest)[1]
+    chosen = protocols[newest, recipe]
+    rows = _rows(chosen)
+    task = max(chosen, key=lambda record: (record.started_at, record.id)).task
+    sign = -1 if task.metric.higher_is_better else 1
+    rows.sort(key=lambda row: (not row.complete, sign * row.difference.mean if row.difference else 0, row.label))
+    return TaskTable(chosen[0].profile, task, recipe, tuple(rows), len(records) - len(chosen))
+
+
+def clrs_mean(board: Board) -> TaskTable | None:
+    """The mean over the 30 algorithms as a table of its own, paired by seed; None unless all of them are there."""
+    tables = [table for table in board.tables if table.task.family == CLRS_FAMILY]
+    if len(tables) < CLRS_ALGORITHMS:
+        return None
+    rows: list[Row] = []
+    means = {label: _means_by_seed(tables, label) for label in board.labels}
+    for label, by_seed in means.items():
+        if by_seed:
+            first = tables[0].by_label[label]
+            records = tuple(
+                record.model_copy(update={"score": by_seed[record.seed]})
+                for record in first.records
+                if record.seed in by_seed
+            )
+            rows.append(Row(label, records, paired(by_seed, means.get(BASELINE, {})), None))
+    name = f"{CLRS_FAMILY} (mean of {len(tables)})"
+    task = tables[0].task.model_copy(update={"name": name})
+    return replace(tables[0], task=task, rows=tuple(rows), outdated=0)
+
+
+def _means_by_seed(tables: Sequence[TaskTable], label: str) -> dict[int, float]:
+    """Mean over the tables for each seed that has a score in all of them."""
+    scores = [table.by_label[label].scores if label in table.by_label else {} for table in tables]
+    shared = set.intersection(*(set(by_seed) for by_seed in scores))
+    return {seed: statistics.fmean(by_seed[seed] for by_seed in scores) for seed in sorted(shared)}
+
+
+def _rows(records: Sequence[Record]) -> list[Row]:
+    groups: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.activation.graph_hash].append(record)
+    names = {graph: min(record.activation.name for record in held) for graph, held in groups.items()}
+    shared = Counter(names.values())
+    relu = next((held for graph, held in sorted(groups.items()) if names[graph] == BASELINE), [])
+    baseline = {record.seed: record.score for record in relu if record.score is not None}
+    rows = []
+    for graph, held in groups.items():
+        held.sort(key=lambda record: (record.seed, record.id))
+        label = names[graph] if shared[names[graph]] == 1 else f"{names[graph]} ({graph[:6]})"
+        scores = {record.seed: record.score for record in held if record.score is not None}
+        rows.append(Row(label, tuple(held), paired(scores, baseline), _time_ratio(held, relu)))
+    return rows
+
+
+def _time_ratio(records: Sequence[Record], baseline: Sequence[Record]) -> float | None:
+    """Median over seeds of training time against ReLU's; only between runs on the same kind of machine."""
+    reference = {record.seed: record for record in baseline if record.times.train}
+    ratios = []
+    for record in records:
+        other = reference.get(record.seed)
+        if other is None or not record.times.train or not other.times.train:
+            continue
+        if (record.machine.cpu, record.machine.gpu) == (other.machine.cpu, other.machine.gpu):
+            ratios.append(record.times.train / other.times.train)
+    return statistics.median(ratios) if ratios else None
+
+
+def _ranks(table: TaskTable, labels: Sequence[str]) -> dict[str, float]:
+    """Rank of each label in a table, 1 the best; equal differences share the mean of their places."""
+    sign = -1 if table.task.metric.higher_is_better else 1
+    values = {label: sign * _difference(table.by_label[label]) for label in labels}
+    ordered = sorted(values.values())
+    return {
+        label: statistics.fmean(place for place, other in enumerate(ordered, 1) if other == value)
+        for label, value in values.items()
+    }
+
+
+def _difference(row: Row) -> float:
+    return row.difference.mean if row.difference is not None else math.nan
+
+
+def _family_order(family: str) -> tuple[int, str]:
+    known = ("vision", "molecules", CLRS_FAMILY, "lab")
+    return (known.index(family) if family in known else len(known), family)

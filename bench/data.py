@@ -1,0 +1,216 @@
+"""Bring the data sets: fetch (only when told to), lay out local files, generate what can be generated, verify.
+
+Nothing is asked on standard input. A data set appears in its folder whole and verified, or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError, UsageError, unknown
+
+
+class DataError(BenchError):
+    """A data set that cannot be brought, or that is not what its publisher published."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where one data set comes from and where it goes."""
+
+    folder: str
+    """Its folder inside the data folder, in the layout that its publisher's archive has."""
+    task: str
+    """A task that reads it: its checksums are those that we verify."""
+    archive: str = ""
+    """Name of the publisher's archive; empty where there is none to fetch."""
+    address: str = ""
+    inside: str = ""
+    """The archive's top folder, where it is not `folder`."""
+    terms: str = ""
+    """Why it cannot be fetched, as a sentence."""
+
+
+SOURCES: Mapping[str, Source] = {
+    "cifar10": Source(
+        folder="cifar-10-batches-py",
+        task="cifar10-resnet18",
+        archive="cifar-10-python.tar.gz",
+        address="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+    ),
+    "cifar100": Source(
+        folder="cifar-100-python",
+        task="cifar100-resnet18",
+        archive="cifar-100-python.tar.gz",
+        address="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+    ),
+    "molhiv": Source(
+        folder="ogbg_molhiv",
+        task="molhiv-gcn",
+        archive="hiv.zip",
+        address="http://snap.stanford.edu/ogb/data/graphproppred/csv_mol_download/hiv.zip",
+        inside="hiv",
+    ),
+    "imagenet": Source(
+        folder="imagenet",
+        task="imagenet-resnet50",
+        terms="ImageNet is given out at image-net.org to those who accept its terms",
+    ),
+}
+GENERATED = "clrs30"
+"""The frozen test sets of CLRS-30, which the official package makes from a fixed seed."""
+
+NAMES = (*SOURCES, GENERATED)
+
+
+def prepare(names: Sequence[str], data: Path, origin: Path | None, download: bool) -> None:
+    """Bring each data set into `data`, and print a line for each.
+
+    Args:
+        origin: the publisher's archive, its unpacked folder, or a folder that holds either.
+        download: consent to fetch from the publisher.
+
+    Raises:
+        UsageError: an unknown name, or no way to bring a data set was given.
+        DataError: fetching failed, or the files are not those that were published.
+    """
+    for name in names:
+        if name not in NAMES:
+            raise unknown("data set", name, NAMES)
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            if name == GENERATED:
+                _generate(data)
+            else:
+                _bring(name, SOURCES[name], data, origin, download)
+    except OSError as error:
+        raise DataError(f"cannot prepare {data}: {error.strerror or error}; name another folder with --data") from None
+
+
+def _bring(name: str, source: Source, data: Path, origin: Path | None, download: bool) -> None:
+    home = data / source.folder
+    if home.exists():
+        print(f"{name}: in {home} already, {_verified(name, source, home)}")
+        return
+    if origin is None and not (download and source.address):
+        raise UsageError(_how(name, source))
+    with tempfile.TemporaryDirectory(prefix=".prepare-", dir=data) as work:
+        place = Path(work)
+        found = _locate(name, source, origin, place) if origin else _fetch(name, source, place)
+        if not source.archive:
+            home.symlink_to(found.resolve(), target_is_directory=True)  # too big to be copied
+            print(f"{name}: {home} is a link to {found}")
+            return
+        if found.is_file():
+            found = _unpack(found, source, place / "unpacked")
+        summary = _verified(name, source, found)
+        if place in found.parents:
+            os.replace(found, home)
+        else:
+            shutil.copytree(found, place / "copy")
+            os.replace(place / "copy", home)
+    print(f"{name}: laid out in {home}, {summary}")
+
+
+def _how(name: str, source: Source) -> str:
+    """What a user can do to bring a data set, as a sentence."""
+    if not source.address:
+        return f"{source.terms}: fetch it there and give its folder, `bench data prepare {name} --from DIR`"
+    return (
+        f"{name} is not there: give {source.archive} or its unpacked folder with --from, "
+        f"or consent with --download to fetch {source.address}"
+    )
+
+
+def _locate(name: str, source: Source, origin: Path, place: Path) -> Path:
+    """The archive or the folder of a data set in what the user named."""
+    if origin.is_file():
+        return origin
+    inner = (source.folder, source.inside, source.archive)
+    for candidate in (origin / part for part in inner if part):
+        if candidate.exists():
+            return candidate
+    if origin.is_dir() and all((origin / file).is_file() for file in checksums(source)):
+        return origin
+    wanted = source.archive or "the folders train and val"
+    raise DataError(f"{origin} holds neither {wanted} nor a folder {source.folder}: nothing to lay out for {name}")
+
+
+def _fetch(name: str, source: Source, place: Path) -> Path:
+    target = place / source.archive
+    print(f"{name}: fetching {source.address}", file=sys.stderr)
+    try:
+        with urllib.request.urlopen(source.address, timeout=60) as answer, open(target, "wb") as file:
+            shutil.copyfileobj(answer, file, 1 << 20)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error
+        raise DataError(
+            f"{name} could not be fetched from {source.address} ({reason}): "
+            f"bring {source.archive} by other means and give it with --from"
+        ) from None
+    return target
+
+
+def _unpack(archive: Path, source: Source, place: Path) -> Path:
+    """Unpack an archive without letting it write outside of `place`; returns the data set's folder."""
+    try:
+        if zipfile.is_zipfile(archive):
+            with zipfile.ZipFile(archive) as packed:
+                packed.extractall(place)
+        else:
+            with tarfile.open(archive) as packed_tar:
+                packed_tar.extractall(place, filter="data")
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise DataError(f"{archive} is no archive that can be unpacked ({error}): get {source.archive} again") from None
+    for folder in (source.folder, source.inside):
+        if folder and (place / folder).is_dir():
+            return place / folder
+    raise DataError(f"{archive} holds no folder {source.folder}: it is not {source.archive}")
+
+
+def _verified(name: str, source: Source, folder: Path) -> str:
+    """Check every file that has a published checksum.
+
+    Raises:
+        DataError: one is absent or differs.
+    """
+    expected = checksums(source)
+    for file, digest in expected.items():
+        path = folder / file
+        if not path.is_file():
+            raise DataError(f"{name}: {path} is missing; delete {folder} and bring it again")
+        algorithm = digest.partition(":")[0]
+        with open(path, "rb") as content:
+            found = f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
+        if found != digest:
+            raise DataError(f"{name}: {path} has the wrong checksum ({found}, published {digest}); get it again")
+    return f"{len(expected)} files verified" if expected else "no checksums are published for it"
+
+
+def checksums(source: Source) -> Mapping[str, str]:
+    """Published checksums, from the task that reads the data set; file name to `algorithm:hex digest`."""
+    from tasks import get
+
+    return get(source.task).spec.dataset.checksums
+
+
+def _generate(data: Path) -> None:
+    """Make the frozen test sets of CLRS-30; finished ones are kept."""
+    from tasks import clrs_data
+
+    def progress(algorithm: str, done: int, total: int) -> None:
+        print(f"clrs30: {done}/{total} {algorithm}", file=sys.stderr, flush=True)
+
+    clrs_data.prepare(data, progress=progress)
+    print(f"clrs30: the frozen test sets are in {data / clrs_data.FOLDER}")

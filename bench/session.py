@@ -1,0 +1,138 @@
+"""One call of `bench run`: from what the user asked for to records, a rendered board and an exit status."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.compare import make_boards
+from bench.devices import lanes
+from bench.errors import UsageError
+from bench.leaderboard import ranking_table, unranked
+from bench.plan import make_plan, parse_seeds, recipe_of, select
+from bench.pool import Conditions
+from bench.profiles import get_profile
+from bench.progress import choose_display
+from bench.publish import write_board
+from bench.run import Runner, Summary
+from bench.store import LOCAL, Store
+from tasks.base import Task
+
+if TYPE_CHECKING:
+    from activations import Activation
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells give it."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; what is left empty comes from the profile."""
+
+    profile: str
+    tasks: Sequence[str]
+    activations: Sequence[str]
+    seeds: str | None
+    data: Path
+    device: str | None
+    workers: int | None
+    plugins: tuple[Path, ...]
+    results: Path
+    timeout: float | None
+    retry_failed: bool
+
+
+def run_session(request: Request) -> int:
+    """Plan, run, render; returns the exit status: 0, 1 where a cell failed or was skipped, 130 after Ctrl-C."""
+    profile = get_profile(request.profile)
+    places = lanes(request.device or profile.device, request.workers)
+    store = Store(request.results / LOCAL)
+    store.check_writable()
+    chosen = choose_tasks(request.tasks or profile.tasks, profile.name)
+    functions = choose_activations(request.activations or profile.activations)
+    seeds = parse_seeds(request.seeds) if request.seeds is not None else profile.seeds
+    if request.timeout is not None and request.timeout <= 0:
+        raise UsageError(f"--timeout is a number of seconds above 0, not {request.timeout:g}")
+    ready, absent = with_data(chosen, request.data)
+    plan = make_plan(profile.name, [task.spec for task in ready], functions, seeds)
+    for sentence in (*plan.refused, *plan.twins):
+        _say(sentence)
+    _say(f"{len(plan.cells)} cells under profile {profile.name}, {len(places)} at a time on {places[0].device}")
+    conditions = Conditions(request.data, request.plugins, request.timeout or profile.timeout, store.root / ".logs")
+    runner = Runner(store, places, conditions, choose_display(), retry_failed=request.retry_failed)
+    summary = runner.run(plan.cells)
+    write_board(request.results, local=True, output=None)
+    show_boards(store, profile.name)
+    report(summary)
+    if summary.interrupted:
+        _say(f"Stopped; every finished cell is recorded. To go on: {shlex.join(['bench', *sys.argv[1:]])}")
+        return INTERRUPTED
+    return 1 if summary.failed or absent or plan.refused else 0
+
+
+def choose_tasks(wanted: Sequence[str], profile: str) -> list[Task]:
+    """The tasks of these names, and those with a recipe for the profile that match a pattern.
+
+    Raises:
+        tasks.UnknownTask, UsageError: a name or pattern that nothing has, or a named task without such a recipe.
+    """
+    import tasks
+
+    able = [name for name in tasks.names() if profile in tasks.get(name).spec.recipes]
+    chosen = [tasks.get(name) for name in select("task", wanted, able, lambda name: tasks.get(name).spec.name)]
+    for task in chosen:
+        recipe_of(task.spec, profile)
+    return chosen
+
+
+def choose_activations(wanted: Sequence[str]) -> list[Activation]:
+    """The activations of these names, aliases or patterns.
+
+    Raises:
+        activations.UnknownActivation, UsageError: a name or pattern that nothing has.
+    """
+    import activations
+
+    names = select("activation", wanted, activations.names(), lambda name: activations.get(name).name)
+    return [activations.get(name) for name in names]
+
+
+def with_data(chosen: Sequence[Task], data: Path) -> tuple[list[Task], dict[str, str]]:
+    """The tasks whose data is there, and for the others, which are told of, the sentence that says what is missing."""
+    folder = data if data.is_dir() else None
+    status = {task.spec.name: task.data_status(folder) for task in chosen}
+    ready = [task for task in chosen if status[task.spec.name].present]
+    absent = {name: found.reason for name, found in status.items() if not found.present}
+    for name, reason in absent.items():
+        _say(f"skipped {name}: {reason}")
+    return ready, absent
+
+
+def show_boards(store: Store, profile: str) -> None:
+    """Print the rankings of this profile's own records."""
+    for board in make_boards(store.load(curves=False).records):
+        if board.profile == profile:
+            print(f"\nProfile {board.profile}, track {board.track}: difference to ReLU, paired by seed\n")
+            print(ranking_table(board) if board.mean_ranks else "nothing can be ranked yet\n")
+            for line in unranked(board):
+                print(f"not ranked: {line}")
+
+
+def report(summary: Summary) -> None:
+    """Say in one line what was done, and in one more each thing that is in the way."""
+    parts = [f"{len(summary.recorded)} cells recorded", f"{summary.earlier} were there already"]
+    if summary.elsewhere:
+        parts.append(f"{summary.elsewhere} are being run by another `bench run`")
+    if summary.left:
+        parts.append(f"{summary.left} are left")
+    _say("; ".join(parts) + ".")
+    if summary.unrecorded:
+        _say(f"No further cell was started: {summary.unrecorded}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,229 @@
+"""CLRS-30: a Triplet-GMPNN learns classical algorithms on small inputs and is tested on inputs of size 64.
+
+Thirty tasks, one an algorithm, from the official package dm-clrs 2.0.3: its samplers, its model under the settings of
+its examples/run.py, its evaluation (Velickovic et al., 2022, arXiv:2205.15659; Ibarz et al., 2022, arXiv:2209.11142).
+Budgets are counted in steps, never in seconds.
+
+jax reads its settings when it starts, so whoever starts the process sets them: `cpu_environment(threads)` bounds the
+CPU threads, and jax's own variable JAX_COMPILATION_CACHE_DIR may name a folder that keeps compiled programs.
+Importing this file imports neither jax nor clrs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from tasks import clrs_data
+from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, TaskSpec
+
+if TYPE_CHECKING:
+    from activations import Activation
+
+ALGORITHMS = (
+    "activity_selector",
+    "articulation_points",
+    "bellman_ford",
+    "bfs",
+    "binary_search",
+    "bridges",
+    "bubble_sort",
+    "dag_shortest_paths",
+    "dfs",
+    "dijkstra",
+    "find_maximum_subarray_kadane",
+    "floyd_warshall",
+    "graham_scan",
+    "heapsort",
+    "insertion_sort",
+    "jarvis_march",
+    "kmp_matcher",
+    "lcs_length",
+    "matrix_chain_order",
+    "minimum",
+    "mst_kruskal",
+    "mst_prim",
+    "naive_string_matcher",
+    "optimal_bst",
+    "quickselect",
+    "quicksort",
+    "segments_intersect",
+    "strongly_connected_components",
+    "task_scheduling",
+    "topological_sort",
+)
+
+PUBLISHED = {
+    "bellman_ford": 97.39,
+    "bfs": 99.73,
+    "dag_shortest_paths": 98.19,
+    "dfs": 47.79,
+    "heapsort": 31.04,
+    "insertion_sort": 78.14,
+    "minimum": 97.78,
+    "segments_intersect": 97.64,
+}
+"""Mean test micro-F1 in % of Triplet-GMPNN over 10 seeds, as far as we hold the number (Ibarz et al., 2022)."""
+
+PUBLISHED_MEAN = 75.98
+"""The same, averaged over all 30 algorithms."""
+
+FEW_SIGNALS = {
+    "binary_search": 64,
+    "find_maximum_subarray_kadane": 32,
+    "kmp_matcher": 64,
+    "minimum": 64,
+    "naive_string_matcher": 64,
+    "quickselect": 64,
+    "segments_intersect": 64,
+}
+"""Algorithms whose outputs are small, and how many times more samples the package evaluates them on."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one algorithm is trained and tested. Adam; no dropout, no teacher forcing; the best validation wins."""
+
+    steps: int
+    batch_size: int
+    hidden: int
+    train_lengths: tuple[int, ...]
+    """Input sizes of the training batches, one after the other."""
+    val_length: int
+    val_samples: int
+    test_length: int
+    test_samples: int
+    frozen_test: bool
+    """Whether the test is the official frozen set instead of locally sampled trajectories."""
+    eval_every: int
+    """Steps between validations; the last step is validated as well."""
+    lr: float = 1e-3
+    grad_clip: float = 1.0
+    """Largest global norm of the gradients."""
+    nb_triplet_fts: int = 8
+
+
+def cpu_environment(threads: int) -> dict[str, str]:
+    """Environment variables that keep jax on the CPU, on `threads` threads; set them before jax is first imported.
+
+    On a CPU most of a short run is compiling: a lower optimisation level takes a third off that, and nothing off the
+    speed of a step (matrix products come from a library).
+    """
+    flags = ["--xla_backend_optimization_level=1", "--xla_llvm_disable_expensive_passes=true"]
+    if threads == 1:
+        flags.append("--xla_cpu_multi_thread_eigen=false")
+    return {"JAX_PLATFORMS": "cpu", "NPROC": str(threads), "XLA_FLAGS": " ".join(flags), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+def recipes(algorithm: str) -> Mapping[str, Recipe]:
+    """The recipes of one algorithm, by profile; `smoke` and `cpu` exist for a few algorithms only."""
+    matcher = algorithm in ("naive_string_matcher", "kmp_matcher")
+    samples = FEW_SIGNALS.get(algorithm, 1)
+    paper = Recipe(
+        steps=10_000,
+        batch_size=32,
+        hidden=128,
+        train_lengths=(20,) if matcher else (4, 7, 11, 13, 16),  # the package trains its string matchers on 20 alone
+        val_length=16,
+        val_samples=64 * samples,
+        test_length=64,
+        test_samples=32 * samples,
+        frozen_test=True,
+        eval_every=50,
+    )
+    small = replace(paper, steps=2_000, val_samples=min(paper.val_samples, 256), eval_every=100)
+    chosen = {"small": small, "paper": paper}
+    if algorithm in LOCAL:
+        local = replace(small, hidden=32, batch_size=16, train_lengths=(8,), val_length=8, val_samples=64)
+        local = replace(local, frozen_test=False, eval_every=200)
+        chosen |= {profile: replace(local, **changes) for profile, changes in LOCAL[algorithm].items()}
+    return chosen
+
+
+LOCAL: Mapping[str, Mapping[str, Any]] = {
+    "bellman_ford": {"smoke": {"steps": 600, "test_samples": 32}},
+    "minimum": {
+        "smoke": {"steps": 1_000, "test_length": 32, "test_samples": 256},
+        "cpu": {"steps": 2_000, "train_lengths": (4, 8), "test_samples": 512},
+    },
+    "bfs": {"cpu": {"steps": 600, "train_lengths": (4, 8), "test_samples": 32}},
+    "insertion_sort": {"cpu": {"steps": 800, "train_lengths": (4, 8), "test_length": 32, "test_samples": 32}},
+}
+"""Algorithms with `smoke` and `cpu` recipes, and what each takes. They leave room to rank activations, which bfs does
+not (it saturates; in `cpu` it shows that learning is real). Trajectories of insertion sort grow with the square of the
+length and score nothing at 64 after so short a training, so that its `cpu` test is at 32."""
+
+
+@dataclass(frozen=True)
+class ClrsTask:
+    """One algorithm of CLRS-30."""
+
+    algorithm: str
+    spec: TaskSpec
+
+    def data_status(self, data: Path | None) -> DataStatus:
+        """Always present: `smoke` and `cpu` sample their data; says what `small` and `paper` would still need."""
+        if clrs_data.is_prepared(self.algorithm, data):
+            return DataStatus(present=True)
+        return DataStatus(True, f"Profiles small and paper need the frozen test sets: run `{clrs_data.COMMAND}`.")
+
+    def run(self, activation: Activation, seed: int, recipe: Recipe, context: Context) -> Measurement:
+        """Train and test one cell; see `tasks.base.Task.run`. `Measurement.score` is the test micro-F1 in %."""
+        checksums = clrs_data.verify(self.algorithm, context.data) if recipe.frozen_test else {}
+        clrs_data.import_clrs()
+        from tasks.clrs_train import train_and_test
+
+        measurement = train_and_test(self.algorithm, activation, seed, recipe, context, sites=self.spec.sites)
+        return replace(measurement, dataset=checksums)
+
+
+def mean_over_algorithms(scores: Mapping[str, float]) -> float | None:
+    """Average the scores (task name to micro-F1) over CLRS-30; None where one of the 30 algorithms is missing."""
+    names = [f"clrs30-{algorithm}" for algorithm in ALGORITHMS]
+    return fmean(scores[name] for name in names) if all(name in scores for name in names) else None
+
+
+def _reference(algorithm: str) -> Reference | None:
+    if algorithm not in PUBLISHED:
+        return None
+    value = PUBLISHED[algorithm]
+    margin = max(2.0, (100.0 - value) / 4)  # ours: seeds of algorithms that are hard to learn scatter more
+    return Reference(
+        value=value,
+        low=round(value - margin, 2),
+        high=min(100.0, round(value + margin, 2)),
+        source="Ibarz et al. (2022), A Generalist Neural Algorithmic Learner, arXiv:2209.11142, Triplet-GMPNN, "
+        "10,000 steps; the band is ours: 2 points, or a quarter of the way to 100 % where that is more",
+    )
+
+
+def _task(algorithm: str) -> ClrsTask:
+    spec = TaskSpec(
+        name=f"clrs30-{algorithm}",
+        version=1,
+        title=f"CLRS-30 {algorithm.replace('_', ' ')}, Triplet-GMPNN",
+        family="clrs30",
+        track="real",
+        dataset=Dataset(
+            name="CLRS-30 v1.0.0",
+            source="Velickovic et al. (2022); sampled by dm-clrs 2.0.3, frozen test sets made by its tfds builder",
+            command=clrs_data.COMMAND,
+        ),
+        model="Triplet-GMPNN of dm-clrs 2.0.3 (max-MPNN, 8 triplet features, gate, layer norm), one algorithm alone; "
+        "initialisation and optimizer unchanged",
+        sites=5,
+        site_rule="All 5 ReLUs of the processor (triplet, message, message MLP, update, gate) are replaced; the gate's "
+        "sigmoid, the max reductions and the softmax and sigmoid of decoded hints stay; encoders and decoders are "
+        "linear (a pointer decoder takes a max of two linear maps, which stays). Triplet messages are read by decoders "
+        "of pointers and edges only: where an algorithm has none (minimum), that site cannot change the score.",
+        metric=Metric(name="test micro-F1", unit="%", higher_is_better=True, chance=None),
+        recipes=recipes(algorithm),
+        reference=_reference(algorithm),
+    )
+    return ClrsTask(algorithm, spec)
+
+
+TASKS = tuple(_task(algorithm) for algorithm in ALGORITHMS)

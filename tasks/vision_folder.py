@@ -1,0 +1,183 @@
+"""ImageNet through timm: a folder, tar files, a WebDataset or a hub data set, decoded by worker processes.
+
+What lies in the data folder, the first that is there:
+
+* `imagenet/dataset.json`: arguments of `timm.data.create_dataset`, for everything but folders and tars, e.g.
+  `{"name": "wds/imagenet", "root": "shards", "train": "train", "validation": "validation"}`, `root` relative to the
+  folder `imagenet`; a hub data set is `{"name": "hfds/ILSVRC/imagenet-1k"}` (the splits above are the defaults);
+* `imagenet/train.tar` and `imagenet/val.tar`: images in a folder a class;
+* `imagenet/train/CLASS/*.JPEG` and `imagenet/val/CLASS/*.JPEG`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.base import DataStatus, MissingData, TaskError
+
+if TYPE_CHECKING:
+    import torch
+
+    from tasks.vision_recipes import ImageNetRecipe
+
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+CROP_SHARE = 0.875
+"""The centre crop's share of the scaled image's side: 224 of 256."""
+TEST_BATCH = 256
+
+
+@dataclass(frozen=True)
+class ImageNet:
+    """The ILSVRC-2012 classification data; refused where the number of images is another one."""
+
+    name: str = "imagenet"
+    """Also the name of its folder inside the data folder."""
+    classes: int = 1000
+    train_images: int = 1_281_167
+    test_images: int = 50_000
+    """The validation set, as everyone tests on it: the labels of the test set were never published."""
+    command: str = "bench data prepare imagenet --data DIR"
+
+    def status(self, data: Path | None) -> DataStatus:
+        """Whether one of the layouts lies in `data`; images are counted by `open`."""
+        if data is None:
+            return DataStatus(False, f"{self.name} needs a data folder: run `{self.command}` and pass --data DIR")
+        home = data / self.name
+        if (home / "dataset.json").is_file():
+            return DataStatus(True)
+        for part in ("train", "val"):
+            if not (home / f"{part}.tar").is_file() and not (home / part).is_dir():
+                return DataStatus(
+                    False, f"{home / part} is not there, neither as folder nor .tar: run `{self.command}`"
+                )
+        return DataStatus(True)
+
+    def open(self, data: Path | None, seed: int, training: bool, batch_size: int) -> Any:
+        """The timm data set of the training or validation images, without a transform.
+
+        Raises:
+            MissingData: it is absent, or holds another number of images than ILSVRC-2012.
+        """
+        status = self.status(data)
+        if data is None or not status.present:
+            raise MissingData(status.reason)
+        from tasks._torchvision import ensure_torchvision
+
+        ensure_torchvision()
+        from timm.data.dataset_factory import create_dataset
+
+        dataset = create_dataset(
+            **self._arguments(data / self.name, training), is_training=training, batch_size=batch_size, seed=seed
+        )
+        expected = self.train_images if training else self.test_images
+        if len(dataset) != expected:
+            part = "training" if training else "validation"
+            found = f"{data / self.name} holds {len(dataset):,} {part} images in place of {expected:,}"
+            raise MissingData(f"{found}: run `{self.command}`")
+        return dataset
+
+    def _arguments(self, home: Path, training: bool) -> dict[str, Any]:
+        description = home / "dataset.json"
+        if description.is_file():
+            arguments = dict(json.loads(description.read_text()))
+            splits = {True: arguments.pop("train", "train"), False: arguments.pop("validation", "validation")}
+            if "root" in arguments:
+                arguments["root"] = str(home / arguments["root"])
+            return {**arguments, "split": splits[training]}
+        part = home / ("train" if training else "val")
+        tar = part.with_suffix(".tar")
+        return {"name": "", "root": str(tar if tar.is_file() else part), "search_split": False}
+
+
+class FolderBatches:
+    """Batches of ImageNet for one seed; see `tasks.training.Batches`.
+
+    Order and worker seeds come from a generator of their own, so they are the same for every activation.
+    """
+
+    def __init__(
+        self, source: ImageNet, data: Path | None, recipe: ImageNetRecipe, seed: int, device: torch.device
+    ) -> None:
+        import torch
+
+        self.classes = source.classes
+        self._recipe = recipe
+        self._mean = torch.tensor(MEAN, device=device)[:, None, None] * 255
+        self._deviation = torch.tensor(DEVIATION, device=device)[:, None, None] * 255
+        self.example = torch.zeros(2, 3, recipe.resolution, recipe.resolution, device=device)
+        generator = torch.Generator().manual_seed(seed)
+        train = source.open(data, seed, training=True, batch_size=recipe.batch_size)
+        test = source.open(data, seed, training=False, batch_size=TEST_BATCH)
+        self._train = self._loader(train, generator, training=True)
+        self._test = self._loader(test, generator, training=False)
+        self.steps = min(len(self._train), max(1, (recipe.train_samples or len(train)) // recipe.batch_size))
+        self.checksums = {"train": f"images:{len(train)}", "validation": f"images:{len(test)}"}
+
+    def train(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Randomly cropped and flipped batches; `epoch` only counts, the generator runs on from one to the next."""
+        for step, (images, labels) in enumerate(self._train):
+            if step == self.steps:
+                break
+            yield self._normalised(images), labels.to(self.example.device, non_blocking=True)
+
+    def test(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Centre crops of the validation images."""
+        for images, labels in self._test:
+            yield self._normalised(images), labels.to(self.example.device, non_blocking=True)
+
+    def _loader(self, dataset: Any, generator: torch.Generator, training: bool) -> Any:
+        from timm.data.loader import fast_collate
+        from torch.utils.data import DataLoader, IterableDataset, Subset
+
+        from tasks.vision_data import subset
+
+        recipe = self._recipe
+        dataset.transform = self._transform(training)
+        streamed = isinstance(dataset, IterableDataset)
+        if streamed:
+            if training and recipe.train_samples:
+                raise TaskError(
+                    "a streamed data set has no fixed subset: lay it out as a folder, or use another profile"
+                )
+            dataset.set_loader_cfg(num_workers=recipe.workers)
+        elif training and recipe.train_samples:
+            dataset = Subset(dataset, subset(len(dataset), recipe.train_samples).tolist())
+        return DataLoader(
+            dataset,
+            batch_size=recipe.batch_size if training else TEST_BATCH,
+            shuffle=training and not streamed,
+            drop_last=training,
+            num_workers=recipe.workers,
+            collate_fn=fast_collate,
+            pin_memory=self.example.device.type == "cuda",
+            generator=generator,
+            persistent_workers=recipe.workers > 0,
+        )
+
+    def _transform(self, training: bool) -> Any:
+        from timm.data.transforms_factory import create_transform
+
+        recipe = self._recipe
+        size = recipe.resolution if training else recipe.test_resolution
+        return create_transform(
+            size,
+            is_training=training,
+            use_prefetcher=True,  # leaves uint8 for the device to normalise
+            scale=(recipe.min_scale, 1.0),
+            hflip=0.5,
+            color_jitter=0.0,
+            interpolation="bilinear",
+            crop_pct=CROP_SHARE,
+        )
+
+    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        layout = torch.channels_last if self._recipe.channels_last else torch.contiguous_format
+        images = images.to(self.example.device, non_blocking=True)
+        return ((images.float() - self._mean) / self._deviation).to(memory_format=layout)

@@ -1,0 +1,139 @@
+"""A plugin file with tasks that train nothing, each ending in its own way; real worker processes run them."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from activations import Activation, Injection
+from tasks import Context, Dataset, DataStatus, Diverged, Measurement, Metric, MissingData, TaskSpec, register_task
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe with a bit of everything."""
+
+    steps: int = 3
+    pause: float = 0.0
+    lengths: tuple[int, ...] = (4, 7)
+
+
+SPEC: dict[str, Any] = {
+    "version": 1,
+    "family": "fake",
+    "track": "stand-in",
+    "dataset": Dataset("none", "computed from the seed"),
+    "model": "none",
+    "sites": 2,
+    "site_rule": "both",
+    "metric": Metric("accuracy", "%", True, 50.0),
+}
+
+
+def measurement(activation: Activation, seed: int, swapped: int = 2) -> Measurement:
+    score = 80.0 + seed + (1.5 if activation.name == "gelu" else 0.0)
+    return Measurement(
+        score=score,
+        metrics={"test_accuracy": score, "odd": float("nan")},
+        curves={"train_loss": [1.0, float("inf"), 0.5]},
+        injection=Injection(found=2, swapped=swapped, left=2 - swapped, sites=("a", "b")[:swapped], executed=swapped),
+        parameters=10,
+        train_seconds=0.01,
+        eval_seconds=0.01,
+    )
+
+
+class Fake:
+    """Returns a number that is known from the activation's name and the seed."""
+
+    name = "fake-good"
+
+    def __init__(self) -> None:
+        self.spec = TaskSpec(
+            name=self.name, title=f"task {self.name}", recipes={"smoke": Recipe(), "cpu": Recipe(steps=9)}, **SPEC
+        )
+
+    def data_status(self, data: Path | None) -> DataStatus:
+        return DataStatus(True)
+
+    def run(self, activation: Activation, seed: int, recipe: Recipe, context: Context) -> Measurement:
+        for step in range(recipe.steps):
+            context.progress(step + 1, recipe.steps, 1.0 / (step + 1))
+            time.sleep(float(os.environ.get("FAKE_PAUSE", "0")))
+        with open(os.environ.get("FAKE_TRACE", os.devnull), "a") as trace:
+            trace.write(f"{self.name} {activation.name} {seed} {os.getpid()}\n")
+        return self.end(activation, seed)
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        return measurement(activation, seed)
+
+
+class Diverges(Fake):
+    name = "fake-diverges"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        raise Diverged("loss is nan at step 2", {"train_loss": [1.0, float("nan")]})
+
+
+class Kills(Fake):
+    name = "fake-kills"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("unreachable")
+
+
+class Sleeps(Fake):
+    name = "fake-sleeps"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        time.sleep(600)
+        raise AssertionError("nobody gave up on it")
+
+
+class Misses(Fake):
+    name = "fake-misses"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        raise MissingData("cifar-10 has a wrong checksum: run `bench data prepare cifar10`")
+
+
+class Absent(Fake):
+    name = "fake-absent"
+
+    def data_status(self, data: Path | None) -> DataStatus:
+        return DataStatus(False, "there is no data for it: run `bench data prepare fake`")
+
+
+class Fills(Fake):
+    name = "fake-fills"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        raise MemoryError("no room for 4 TiB")
+
+
+class Breaks(Fake):
+    name = "fake-breaks"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        raise KeyError("/home/somebody/secret/place/file.bin")
+
+
+class Leaves(Fake):
+    name = "fake-leaves"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        return measurement(activation, seed, swapped=1)
+
+
+class NoNumber(Fake):
+    name = "fake-nan"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        return replace(measurement(activation, seed), score=float("nan"))
+
+
+for kind in (Fake, Diverges, Kills, Sleeps, Misses, Absent, Fills, Breaks, Leaves, NoNumber):
+    register_task(kind())

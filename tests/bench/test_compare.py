@@ -1,0 +1,141 @@
+"""Pairs by seed, ranks by family, and nothing averaged over what is missing."""
+
+from bench.compare import CLRS_ALGORITHMS, Board, Spread, clrs_mean, make_boards, make_table, paired
+from bench.records import Record
+
+from .conftest import MakeRecord
+
+
+def board_of(records: list[Record]) -> Board:
+    (board,) = make_boards(records)
+    return board
+
+
+def test_spread() -> None:
+    assert Spread.of([]) is None
+    assert Spread.of([2.0]) == Spread(2.0, None, 1, 2.0, 2.0)
+    assert Spread.of([1.0, 3.0]) == Spread(2.0, 2**0.5, 2, 1.0, 3.0)
+
+
+def test_differences_are_paired_by_seed() -> None:
+    found = paired({0: 92.0, 1: 95.0, 9: 0.0}, {0: 90.0, 1: 94.0, 2: 100.0})
+    assert found == Spread(1.5, 0.5**0.5, 2, 1.0, 2.0)
+    assert paired({0: 1.0}, {1: 1.0}) is None
+
+
+def test_a_table_pairs_each_row_with_relu(make_record: MakeRecord) -> None:
+    scores = {"relu": (90.0, 94.0), "gelu": (92.0, 95.0)}
+    table = make_table([make_record("t", name, seed, scores[name][seed]) for name in scores for seed in (0, 1)])
+    assert [row.label for row in table.rows] == ["gelu", "relu"]
+    assert table.by_label["gelu"].difference == Spread(1.5, 0.5**0.5, 2, 1.0, 2.0)
+    assert table.by_label["relu"].difference is not None
+    assert table.by_label["relu"].difference.mean == 0
+
+
+def test_lower_can_be_better(make_record: MakeRecord) -> None:
+    records = [make_record("t", name, 0, score, higher=False) for name, score in (("relu", 0.5), ("gelu", 0.1))]
+    board = board_of(records)
+    assert [row.label for row in board.tables[0].rows] == ["gelu", "relu"]
+    assert board.mean_ranks == {"gelu": 1.0, "relu": 2.0}
+
+
+def test_a_row_with_a_failed_cell_is_not_ranked(make_record: MakeRecord) -> None:
+    records = [make_record("t", name, seed, 90.0) for name in ("relu", "gelu") for seed in (0, 1)]
+    records += [make_record("t", "sine", 0, 99.0), make_record("t", "sine", 1, outcome="diverged")]
+    board = board_of(records)
+    assert set(board.mean_ranks) == {"relu", "gelu"}
+    assert board.gaps("sine") == ["t: 1 diverged of 2"]
+
+
+def test_a_row_without_a_task_is_not_ranked(make_record: MakeRecord) -> None:
+    records = [make_record(task, "relu") for task in ("a", "b")] + [make_record("a", "gelu", score=99.0)]
+    board = board_of(records)
+    assert set(board.mean_ranks) == {"relu"}
+    assert board.gaps("gelu") == ["b was not run"]
+
+
+def test_without_relu_nothing_is_ranked(make_record: MakeRecord) -> None:
+    board = board_of([make_record("a", "gelu")])
+    assert board.mean_ranks == {}
+    assert board.gaps("gelu") == ["a shares no seed with ReLU"]
+
+
+def test_families_weigh_the_same(make_record: MakeRecord) -> None:
+    """gelu wins the one task of vision, loses three of the lab: 1st and 2nd in two families."""
+    records = []
+    for family, task, gelu in (("vision", "v", 95), ("lab", "l1", 85), ("lab", "l2", 85), ("lab", "l3", 85)):
+        records += [make_record(task, "relu", family=family), make_record(task, "gelu", score=gelu, family=family)]
+    assert board_of(records).mean_ranks == {"gelu": 1.5, "relu": 1.5}
+
+
+def test_ties_share_the_mean_of_their_places(make_record: MakeRecord) -> None:
+    scores = {"relu": 90.0, "gelu": 90.0, "silu": 80.0}
+    board = board_of([make_record("t", name, score=score) for name, score in scores.items()])
+    assert board.mean_ranks == {"gelu": 1.5, "relu": 1.5, "silu": 3.0}
+
+
+def test_profiles_and_tracks_never_share_a_board(make_record: MakeRecord) -> None:
+    records = [
+        make_record("a"),
+        make_record("b", track="real"),
+        make_record("b", track="real", profile="cpu"),
+        make_record("b", track="real", profile="cpu", seed=1),
+    ]
+    boards = make_boards(records)
+    assert [(board.profile, board.track, len(board.tables)) for board in boards] == [
+        ("cpu", "real", 1),
+        ("smoke", "real", 1),
+        ("smoke", "stand-in", 1),
+    ]
+
+
+def test_versions_and_recipes_of_a_task_never_mix(make_record: MakeRecord) -> None:
+    records = [make_record("t", seed=seed, version=1, score=10.0) for seed in range(5)]
+    records += [make_record("t", seed=seed, version=2, recipe={"steps": 1}, score=20.0) for seed in range(2)]
+    records += [make_record("t", seed=seed, version=2, recipe={"steps": 2}, score=30.0) for seed in range(3)]
+    table = make_table(records)
+    assert table.task.version == 2
+    assert {record.score for record in table.records} == {30.0}
+    assert table.outdated == 7
+
+
+def test_one_function_under_two_names_is_one_row_and_two_under_one_are_two(make_record: MakeRecord) -> None:
+    same = [make_record("t", "silu", 0, graph_hash="one"), make_record("t", "swish-1", 1, graph_hash="one")]
+    assert [row.label for row in make_table(same).rows] == ["silu"]
+    other = [make_record("t", "mine", 0, graph_hash="aaaaaaaa"), make_record("t", "mine", 0, graph_hash="bbbbbbbb")]
+    assert [row.label for row in make_table(other).rows] == ["mine (aaaaaa)", "mine (bbbbbb)"]
+
+
+def test_time_is_compared_on_the_same_machine_only(make_record: MakeRecord) -> None:
+    relu, gelu = make_record("t", "relu", train=2.0), make_record("t", "gelu", train=3.0)
+    assert make_table([relu, gelu]).by_label["gelu"].time_ratio == 1.5
+    moved = gelu.model_copy(update={"machine": gelu.machine.model_copy(update={"cpu": "another"})})
+    assert make_table([relu, moved]).by_label["gelu"].time_ratio is None
+
+
+def clrs_records(make_record: MakeRecord, algorithms: int) -> list[Record]:
+    return [
+        make_record(f"clrs30-a{number:02}", name, seed, number + seed + bonus, family="clrs30", track="real")
+        for number in range(algorithms)
+        for name, bonus in (("relu", 0), ("gelu", 3))
+        for seed in (0, 1)
+    ]
+
+
+def test_the_clrs_mean_is_formed_of_all_thirty_only(make_record: MakeRecord) -> None:
+    records = clrs_records(make_record, CLRS_ALGORITHMS)
+    table = clrs_mean(board_of(records))
+    assert table is not None
+    assert table.by_label["relu"].scores == {0: 14.5, 1: 15.5}
+    assert table.by_label["gelu"].difference == Spread(3.0, 0.0, 2, 3.0, 3.0)
+    assert clrs_mean(board_of(clrs_records(make_record, CLRS_ALGORITHMS - 1))) is None
+
+
+def test_a_seed_that_lacks_an_algorithm_has_no_clrs_mean(make_record: MakeRecord) -> None:
+    records = clrs_records(make_record, CLRS_ALGORITHMS)
+    dropped = records.pop(records.index(next(r for r in records if r.activation.name == "gelu" and r.seed == 1)))
+    assert dropped.seed == 1
+    table = clrs_mean(board_of(records))
+    assert table is not None
+    assert set(table.by_label["gelu"].scores) == {0}
+    assert set(table.by_label["relu"].scores) == {0, 1}

@@ -1,0 +1,116 @@
+"""Data sets appear whole and verified, or not at all, and nothing is fetched without consent."""
+
+import hashlib
+import io
+import tarfile
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from bench import data
+from bench.data import DataError, Source, prepare
+from bench.errors import UsageError
+
+FILES = {"batch_1": b"first", "raw/batch_2": b"second"}
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A data set of two files in place of the real ones."""
+    source = Source("toy-py", "toy-task", "toy.tar.gz", "https://example.invalid/toy.tar.gz", inside="hiv")
+    monkeypatch.setattr(data, "SOURCES", {"toy": source})
+    monkeypatch.setattr(data, "NAMES", ("toy",))
+    sums = {name: "md5:" + hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in FILES.items()}
+    monkeypatch.setattr(data, "checksums", lambda _: sums)
+
+
+def folder(root: Path, files: dict[str, bytes] = FILES, name: str = "toy-py") -> Path:
+    for file, content in files.items():
+        (root / name / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / name / file).write_bytes(content)
+    return root / name
+
+
+def archive(root: Path, files: dict[str, bytes] = FILES, name: str = "toy-py") -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(root / "toy.tar.gz", "w:gz") as packed:
+        for file, content in files.items():
+            entry = tarfile.TarInfo(f"{name}/{file}")
+            entry.size = len(content)
+            packed.addfile(entry, io.BytesIO(content))
+    return root / "toy.tar.gz"
+
+
+def laid_out(home: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(home)): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", ["folder", "holder", "archive", "archive's folder", "zip"])
+def test_local_files_are_laid_out(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "source"
+    if kind in ("folder", "holder"):
+        origin = folder(source) if kind == "folder" else folder(source).parent
+    elif kind == "zip":
+        origin = tmp_path / "hiv.zip"
+        with zipfile.ZipFile(origin, "w") as packed:
+            for file, content in FILES.items():
+                packed.writestr(f"hiv/{file}", content)
+    else:
+        origin = archive(source) if kind == "archive" else archive(source).parent
+    prepare(["toy"], tmp_path / "data", origin, download=False)
+    assert laid_out(tmp_path / "data" / "toy-py") == FILES
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["toy-py"]
+
+
+def test_what_lies_there_is_verified(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home = folder(tmp_path)
+    prepare(["toy"], tmp_path, None, download=False)
+    assert "2 files verified" in capsys.readouterr().out
+    (home / "batch_1").write_bytes(b"firsts")
+    with pytest.raises(DataError, match="wrong checksum"):
+        prepare(["toy"], tmp_path, None, download=False)
+
+
+@pytest.mark.parametrize("files", [{**FILES, "batch_1": b"forged"}, {"batch_1": b"first"}])
+def test_wrong_files_are_not_laid_out(tmp_path: Path, files: dict[str, bytes]) -> None:
+    with pytest.raises(DataError):
+        prepare(["toy"], tmp_path / "data", archive(tmp_path, files), download=False)
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_an_archive_cannot_write_elsewhere(tmp_path: Path) -> None:
+    origin = archive(tmp_path / "source", {"../../../evil": b"x", **FILES})
+    with pytest.raises(DataError, match="outside the destination"):
+        prepare(["toy"], tmp_path / "data", origin, download=False)
+    assert not list(tmp_path.rglob("evil"))
+
+
+def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
+    (tmp_path / "toy.tar.gz").write_text("<html>")
+    with pytest.raises(DataError, match="no archive that can be unpacked"):
+        prepare(["toy"], tmp_path / "data", tmp_path / "toy.tar.gz", download=False)
+
+
+def test_nothing_is_fetched_without_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: pytest.fail("fetched without consent"))
+    with pytest.raises(UsageError, match="--download"):
+        prepare(["toy"], tmp_path, None, download=False)
+
+
+def test_no_network_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    with pytest.raises(DataError, match=r"could not be fetched from .* \(Name or service not known\): bring toy"):
+        prepare(["toy"], tmp_path, None, download=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_consented_fetch_is_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = archive(tmp_path / "web").read_bytes()
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(content))
+    prepare(["toy"], tmp_path / "data", None, download=True)
+    assert laid_out(tmp_path / "data" / "toy-py") == FILES

@@ -1,0 +1,75 @@
+"""Chosen records move to the published ones, once, and only where they are what they say."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import activations
+from bench.errors import BenchError
+from bench.publish import matching, publish, write_board
+from bench.records import Record
+from bench.store import LOCAL, Store
+
+from .conftest import record_fields
+
+
+def sound(**options: Any) -> Record:
+    graph = activations.get("relu").graph
+    fields = record_fields(graph_hash=graph.hash, **options)
+    fields["activation"]["graph"] = json.loads(graph.to_json())
+    return Record.model_validate(fields)
+
+
+def test_chosen_records_move(tmp_path: Path) -> None:
+    local, public = Store(tmp_path / LOCAL), Store(tmp_path)
+    for seed in (0, 1):
+        local.write(sound(task="digits", seed=seed))
+    local.write(sound(task="lab-feynman"))
+    assert publish(tmp_path, matching("smoke", ["digits"], []), allow_dirty=False) == 0
+    assert [record.task.name for record in public.load().records] == ["digits", "digits"]
+    assert [record.task.name for record in local.load().records] == ["lab-feynman"]
+
+
+@pytest.mark.parametrize("fault", ["dirty", "graph", "damaged", "twice"])
+def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
+    local, record = Store(tmp_path / LOCAL), sound()
+    if fault == "dirty":
+        record = record.model_copy(update={"dirty": True})
+    if fault == "graph":
+        other = json.loads(activations.get("gelu").graph.to_json())
+        record = record.model_copy(update={"activation": record.activation.model_copy(update={"graph": other})})
+    if fault == "twice":
+        Store(tmp_path).write(record)
+    path = local.write(record)
+    if fault == "damaged":
+        path.write_text("{}")
+    assert publish(tmp_path, matching("", [], []), allow_dirty=False) == 1
+    assert path.exists()
+    assert len(list(Store(tmp_path).paths())) == (fault == "twice")
+    words = {"dirty": "local changes", "graph": "another graph", "damaged": "no valid", "twice": "published already"}
+    assert words[fault] in capsys.readouterr().err
+
+
+def test_dirty_records_can_be_allowed(tmp_path: Path) -> None:
+    Store(tmp_path / LOCAL).write(sound().model_copy(update={"dirty": True}))
+    assert publish(tmp_path, matching("", [], []), allow_dirty=True) == 0
+
+
+def test_nothing_to_publish_is_said(tmp_path: Path) -> None:
+    with pytest.raises(BenchError, match="nothing to publish"):
+        publish(tmp_path, matching("", [], []), allow_dirty=False)
+
+
+def test_boards_lie_apart(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    Store(results).write(sound(seed=0))
+    Store(results / LOCAL).write(sound(seed=1))
+    published, own = write_board(results, False, None), write_board(results, True, None)
+    assert (published, own) == (tmp_path / "leaderboard.md", results / LOCAL / "leaderboard.md")
+    assert "--seeds 0`" in published.read_text()
+    assert "--seeds 1`" in own.read_text()
+    before = published.read_bytes()
+    write_board(results, False, None)
+    assert published.read_bytes() == before

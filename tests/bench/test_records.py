@@ -1,0 +1,94 @@
+"""A record survives the way to disk and back, and a wrong one is refused with a sentence."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.errors import DamagedRecord
+from bench.records import Record, cell_id, read_record
+
+from .conftest import record_fields
+
+FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
+
+
+def same(left: float, right: float) -> bool:
+    return (left == right and math.copysign(1, left) == math.copysign(1, right)) or (left != left and right != right)
+
+
+@given(metrics=st.dictionaries(st.text(max_size=5), FLOATS), curve=st.lists(FLOATS, max_size=20))
+def test_every_float_survives_the_round_trip(metrics: dict[str, float], curve: list[float]) -> None:
+    record = Record.model_validate({**record_fields(), "metrics": metrics, "curves": {"train_loss": curve}})
+    text = record.to_json()
+    json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    back = read_record(text, "here")
+    assert all(same(back.metrics[name], value) for name, value in metrics.items())
+    assert all(same(*pair) for pair in zip(back.curves["train_loss"], curve, strict=True))
+    assert back.to_json() == text
+
+
+def test_a_file_has_a_line_a_field() -> None:
+    record = Record.model_validate(record_fields())
+    lines = record.to_json().splitlines()
+    assert lines[0] == "{"
+    assert lines[-1] == "}"
+    assert len(lines) == 2 + len(Record.model_fields)
+
+
+def test_the_id_is_pinned() -> None:
+    """A change here makes every published record the record of another cell."""
+    assert cell_id("task", 1, "hash", 0, {"lr": 0.1, "steps": [1, 2]}) == "ed1c6a222798008c"
+
+
+def test_the_id_depends_on_every_part_and_not_on_order() -> None:
+    one = cell_id("task", 1, "hash", 0, {"a": 1, "b": 2})
+    assert one == cell_id("task", 1, "hash", 0, {"b": 2, "a": 1})
+    others = [
+        cell_id("tusk", 1, "hash", 0, {"a": 1, "b": 2}),
+        cell_id("task", 2, "hash", 0, {"a": 1, "b": 2}),
+        cell_id("task", 1, "mash", 0, {"a": 1, "b": 2}),
+        cell_id("task", 1, "hash", 1, {"a": 1, "b": 2}),
+        cell_id("task", 1, "hash", 0, {"a": 1, "b": 3}),
+    ]
+    assert len({one, *others}) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"seed": 5}, "the id"),
+        ({"score": None}, "finite"),
+        ({"score": math.nan}, "finite"),
+        ({"score": "NaN"}, "finite"),
+        ({"outcome": "diverged"}, "carries a score"),
+        ({"outcome": "excellent"}, "outcome"),
+        ({"injection": None}, "audit"),
+        ({"injection": {"found": 2, "swapped": 1, "left": 1, "sites": ["a"], "executed": 1}}, "audit"),
+        ({"injection": {"found": 3, "swapped": 2, "left": 1, "sites": ["a", "b"], "executed": 2}}, "audit"),
+        ({"metrics": {"loss": "low"}}, "metrics.loss"),
+        ({"extra": 1}, "extra"),
+        ({"schema_version": 2}, "schema_version"),
+        ({"profile": "../../etc"}, "profile"),
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(change: dict[str, object], complaint: str) -> None:
+    with pytest.raises(DamagedRecord, match=r"here is no valid record") as caught:
+        read_record(json.dumps({**record_fields(), **change}), "here")
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_field_is_named() -> None:
+    fields = record_fields()
+    del fields["times"]["train"]
+    with pytest.raises(DamagedRecord, match=r"times\.train"):
+        read_record(json.dumps(fields), "here")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"id": 1', "\x00" * 100])
+def test_what_is_no_record_is_refused(text: str) -> None:
+    with pytest.raises(DamagedRecord, match="here is no valid record"):
+        read_record(text, "here")

@@ -1,0 +1,192 @@
+"""Real worker processes: every way in which a cell can end is recorded, and nothing is run twice."""
+
+import errno
+import io
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import activations
+from bench.devices import lanes
+from bench.errors import StoreError
+from bench.plan import Cell, make_plan
+from bench.pool import Conditions
+from bench.progress import Lines
+from bench.records import Record
+from bench.run import Runner, Summary
+from bench.store import Store
+from tasks import Task
+
+from .conftest import PLUGIN
+
+MakePlan = Callable[..., tuple[Cell, ...]]
+
+
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """File in which the fake tasks note task, activation, seed and process of each cell that they ran."""
+    path = tmp_path / "trace"
+    path.touch()
+    monkeypatch.setenv("FAKE_TRACE", str(path))
+    return path
+
+
+@pytest.fixture
+def plan(fake_tasks: dict[str, Task]) -> MakePlan:
+    """Make the cells of some fake tasks."""
+
+    def make(*names: str, seeds: Sequence[int] = (0,), functions: Sequence[str] = ("relu", "gelu")) -> tuple[Cell, ...]:
+        specs = [fake_tasks[f"fake-{name}"].spec for name in names]
+        return make_plan("smoke", specs, [activations.get(name) for name in functions], seeds).cells
+
+    return make
+
+
+def run(root: Path, cells: Sequence[Cell], timeout: float = 120, workers: int = 1, **options: Any) -> Summary:
+    conditions = Conditions(None, (PLUGIN,), timeout, root / ".logs")
+    runner = Runner(Store(root), lanes("cpu", workers), conditions, Lines(io.StringIO()), **options)
+    return runner.run(cells)
+
+
+def one(root: Path, cells: Sequence[Cell], **options: Any) -> Record:
+    summary = run(root, cells[:1], **options)
+    (record,) = Store(root).load().records
+    assert [held.to_json() for held in summary.recorded] == [record.to_json()]
+    return record
+
+
+def test_a_cell_is_recorded_with_everything(tmp_path: Path, plan: MakePlan) -> None:
+    (cell, _) = plan("good", seeds=(7,))
+    record = one(tmp_path, [cell])
+    assert (record.outcome, record.score, record.seed) == ("ok", 87.0, 7)
+    assert record.id == cell.id
+    assert record.curves["train_loss"] == [1.0, float("inf"), 0.5]
+    assert record.metrics["odd"] != record.metrics["odd"]
+    assert record.injection is not None
+    assert record.injection.sites == ("a", "b")
+    assert activations.Graph.from_json(record.activation.graph).hash == record.activation.graph_hash
+    assert record.machine.threads == 1
+    assert record.machine.device == "cpu"
+    assert record.machine.peak_memory_mib is not None
+    assert 5 < record.machine.peak_memory_mib < 20_000
+    assert record.versions["python"]
+    assert record.times.startup > 0
+    assert "/" not in record.machine.cpu or "/home" not in record.to_json()
+
+
+@pytest.mark.parametrize(
+    ("task", "outcome", "reason"),
+    [
+        ("diverges", "diverged", "loss is nan at step 2"),
+        ("nan", "diverged", "the score is nan"),
+        ("kills", "crashed", "SIGKILL"),
+        ("fills", "out_of_memory", "MemoryError: no room for 4 TiB"),
+        ("breaks", "crashed", "KeyError: '…/file.bin'"),
+        ("leaves", "invalid_injection", "1 swapped, 1 left where 2 sites are declared"),
+    ],
+)
+def test_how_a_cell_can_fail(tmp_path: Path, plan: MakePlan, task: str, outcome: str, reason: str) -> None:
+    record = one(tmp_path, plan(task))
+    assert record.outcome == outcome
+    assert reason in record.reason
+    assert record.score is None
+    if task == "diverges":
+        assert record.curves["train_loss"][0] == 1.0
+    assert "somebody" not in record.to_json()
+
+
+def test_a_cell_that_takes_too_long_is_given_up(tmp_path: Path, plan: MakePlan) -> None:
+    record = one(tmp_path, plan("sleeps"), timeout=8)
+    assert record.outcome == "timeout"
+    assert record.reason == "no score within 8 s"
+    assert record.times.total >= 8
+
+
+def test_missing_data_leaves_out_the_task_and_is_not_recorded(tmp_path: Path, plan: MakePlan) -> None:
+    summary = run(tmp_path, plan("misses", "good", seeds=(0, 1)))
+    assert list(summary.skipped) == ["fake-misses"]
+    assert "bench data prepare cifar10" in summary.skipped["fake-misses"]
+    assert {record.task.name for record in Store(tmp_path).load().records} == {"fake-good"}
+    assert len(summary.recorded) == 4
+    assert summary.failed
+    assert summary.left == 0
+
+
+def test_one_process_a_task_and_a_fresh_one_after_a_crash(tmp_path: Path, plan: MakePlan, trace: Path) -> None:
+    run(tmp_path, plan("good", "breaks", seeds=(0, 1)))
+    lines = [line.split() for line in trace.read_text().splitlines()]
+    good = {pid for task, *_, pid in lines if task == "fake-good"}
+    breaks = [pid for task, *_, pid in lines if task == "fake-breaks"]
+    assert len(good) == 1
+    assert len(set(breaks)) == len(breaks) == 4
+    assert str(os.getpid()) not in good | set(breaks)
+
+
+def test_a_second_call_runs_nothing_again(tmp_path: Path, plan: MakePlan, trace: Path) -> None:
+    cells = plan("good", "diverges")
+    run(tmp_path, cells)
+    before = {path: path.stat().st_mtime_ns for path in Store(tmp_path).paths()}
+    summary = run(tmp_path, cells)
+    assert (len(summary.recorded), summary.earlier) == (0, 4)
+    assert {path: path.stat().st_mtime_ns for path in Store(tmp_path).paths()} == before
+    assert len(trace.read_text().splitlines()) == 4
+
+
+def test_failures_of_the_machine_are_tried_again_when_asked(tmp_path: Path, plan: MakePlan, trace: Path) -> None:
+    cells = plan("fills", "diverges", functions=("relu",))
+    run(tmp_path, cells)
+    assert run(tmp_path, cells).recorded == []
+    again = run(tmp_path, cells, retry_failed=True)
+    assert [record.task.name for record in again.recorded] == ["fake-fills"]
+    assert len(Store(tmp_path).load().records) == 2
+
+
+def test_a_damaged_record_is_run_again(tmp_path: Path, plan: MakePlan) -> None:
+    cells = plan("good", functions=("relu",))
+    run(tmp_path, cells)
+    (path,) = Store(tmp_path).paths()
+    path.write_text(path.read_text()[:-50])
+    assert len(run(tmp_path, cells).recorded) == 1
+    assert Store(tmp_path).read(path).score == 80.0
+
+
+def test_a_full_disk_stops_new_cells_and_loses_none(
+    tmp_path: Path, plan: MakePlan, monkeypatch: pytest.MonkeyPatch, trace: Path
+) -> None:
+    """The first write fails; by the end there is room again, so the finished cell is recorded after all."""
+    calls: list[Record] = []
+    write = Store.write
+
+    def full_at_first(store: Store, record: Record) -> Path:
+        calls.append(record)
+        if len(calls) == 1:
+            raise StoreError(f"cannot write results: {os.strerror(errno.ENOSPC)}")
+        return write(store, record)
+
+    monkeypatch.setattr(Store, "write", full_at_first)
+    summary = run(tmp_path, plan("good", seeds=(0, 1)))
+    assert "No space left" in summary.unrecorded
+    assert len(trace.read_text().splitlines()) == 1
+    assert [record.id for record in Store(tmp_path).load().records] == [calls[0].id]
+    assert summary.left == 3
+    assert summary.failed
+
+
+def test_no_cell_is_started_when_the_time_is_over(tmp_path: Path, plan: MakePlan) -> None:
+    summary = run(tmp_path, plan("good"), stop_after=-1)
+    assert summary.recorded == []
+    assert summary.left == 2
+
+
+def test_two_lanes_share_the_cells(
+    tmp_path: Path, plan: MakePlan, trace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_PAUSE", "0.5")
+    summary = run(tmp_path, plan("good", seeds=(0, 1, 2, 3)), workers=2)
+    lines = [line.split() for line in trace.read_text().splitlines()]
+    assert len(summary.recorded) == len(lines) == 8
+    assert len({pid for *_, pid in lines}) == 2
+    assert len({(name, seed) for _, name, seed, _ in lines}) == 8

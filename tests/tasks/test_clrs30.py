@@ -1,0 +1,186 @@
+"""What the CLRS-30 tasks state, and one tiny cell from start to score."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from activations import Activation, InjectionError, get
+from tasks import Context, Diverged, Measurement, clrs30
+from tasks.clrs30 import TASKS, Recipe
+
+pytestmark = pytest.mark.filterwarnings("ignore:jax.nn.one_hot input should be integer:DeprecationWarning")  # clrs
+
+TINY = Recipe(
+    steps=4,
+    batch_size=2,
+    hidden=8,
+    train_lengths=(4,),
+    val_length=4,
+    val_samples=4,
+    test_length=6,
+    test_samples=6,
+    frozen_test=False,
+    eval_every=2,
+)
+
+
+def task(algorithm: str) -> clrs30.ClrsTask:
+    return next(each for each in TASKS if each.algorithm == algorithm)
+
+
+def test_all_thirty_algorithms_are_there_under_the_package_s_names() -> None:
+    from tasks.clrs_data import import_clrs
+
+    clrs = import_clrs()
+    assert [each.algorithm for each in TASKS] == sorted(clrs.CLRS_30_ALGS_SETTINGS)
+    assert {each.spec.name for each in TASKS} == {f"clrs30-{name}" for name in clrs.CLRS_30_ALGS_SETTINGS}
+    more = {name: s["num_samples_multiplier"] for name, s in clrs.CLRS_30_ALGS_SETTINGS.items()}
+    assert {name: clrs30.FEW_SIGNALS.get(name, 1) for name in more} == more
+
+
+def test_importing_the_tasks_brings_in_neither_jax_nor_clrs() -> None:
+    code = "import sys, tasks.clrs30; print({'jax', 'clrs', 'tensorflow', 'torch', 'numpy'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "set()"
+
+
+def test_paper_recipe_is_the_published_protocol() -> None:
+    paper = task("insertion_sort").spec.recipes["paper"]
+    assert (paper.steps, paper.batch_size, paper.hidden, paper.nb_triplet_fts) == (10_000, 32, 128, 8)
+    assert (paper.train_lengths, paper.val_length, paper.test_length) == ((4, 7, 11, 13, 16), 16, 64)
+    assert (paper.lr, paper.grad_clip, paper.eval_every, paper.frozen_test) == (1e-3, 1.0, 50, True)
+    assert (paper.val_samples, paper.test_samples) == (64, 32)
+    matcher = task("kmp_matcher").spec.recipes["paper"]
+    assert (matcher.train_lengths, matcher.val_length, matcher.test_samples) == ((20,), 16, 2048)
+
+
+def test_recipes_are_plain_data_and_small_ones_need_no_files() -> None:
+    for each in TASKS:
+        recipes = each.spec.recipes
+        assert {"small", "paper"} <= set(recipes)
+        for profile, recipe in recipes.items():
+            assert recipe.frozen_test == (profile in ("small", "paper"))
+            json.dumps(dataclasses.asdict(recipe))
+    assert "smoke" not in task("bfs").spec.recipes  # it saturates at once and ranks nothing
+    assert {each.algorithm for each in TASKS if "smoke" in each.spec.recipes} == {"bellman_ford", "minimum"}
+    assert {each.algorithm for each in TASKS if "cpu" in each.spec.recipes} == {"bfs", "minimum", "insertion_sort"}
+
+
+def test_references_hold_their_own_value() -> None:
+    held = {each.algorithm: each.spec.reference for each in TASKS if each.spec.reference}
+    assert len(held) == 8
+    for reference in held.values():
+        assert reference is not None
+        assert 0 <= reference.low < reference.value < reference.high <= 100
+
+
+def test_mean_needs_all_thirty() -> None:
+    scores = {each.spec.name: float(number) for number, each in enumerate(TASKS)}
+    assert clrs30.mean_over_algorithms(scores) == pytest.approx(14.5)
+    assert clrs30.mean_over_algorithms(scores | {"digits-resnet18": 99.0}) == pytest.approx(14.5)
+    del scores["clrs30-dfs"]
+    assert clrs30.mean_over_algorithms(scores) is None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Cells that run the same program compile it once."""
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("programs")))
+    yield
+    jax.config.update("jax_compilation_cache_dir", None)
+
+
+@pytest.fixture(scope="module")
+def measured() -> Measurement:
+    return run("minimum", get("relu"))
+
+
+def run(algorithm: str, activation: Activation, recipe: Recipe = TINY, seed: int = 0, **context: Any) -> Measurement:
+    return task(algorithm).run(activation, seed, recipe, Context(**context))
+
+
+def test_a_cell_measures_what_it_says(measured: Measurement) -> None:
+    assert 0 <= measured.score <= 100
+    assert measured.score == measured.metrics["test_score"] == measured.metrics["test_min"]
+    assert (measured.injection.found, measured.injection.swapped, measured.injection.left) == (5, 5, 0)
+    assert measured.injection.executed == 5
+    assert len(measured.curves["train_loss"]) == TINY.steps
+    assert list(measured.curves["val_step"]) == [2.0, 4.0]
+    assert measured.metrics["best_val_score"] == max(measured.curves["val_score"])
+    assert measured.notes == ("Tested on 6 locally sampled trajectories of length 6.",)
+    assert all(math.isfinite(value) for value in measured.metrics.values())
+
+
+def test_the_same_cell_twice_gives_the_same_score_and_tells_every_step(measured: Measurement) -> None:
+    calls: list[tuple[int, int]] = []
+    again = run("minimum", get("relu"), progress=lambda step, steps, loss: calls.append((step, steps)))
+    assert dict(again.metrics) == dict(measured.metrics)
+    assert again.curves == measured.curves
+    assert calls == [(step, TINY.steps) for step in range(1, TINY.steps + 1)]
+
+
+def test_another_seed_is_another_cell_on_the_same_test_set(measured: Measurement) -> None:
+    other = run("minimum", get("relu"), seed=1)
+    assert other.curves["train_loss"] != measured.curves["train_loss"]
+
+
+def fake(function: Any) -> Any:
+    """An activation of jax alone, for what no registered one may do."""
+    graph = ModuleType("graph")
+    graph.parameters = ()  # type: ignore[attr-defined]
+    activation = ModuleType("activation")
+    activation.graph, activation.jax = graph, lambda: function  # type: ignore[attr-defined]
+    return activation
+
+
+def test_a_loss_that_is_not_finite_is_a_divergence() -> None:
+    import jax.numpy as jnp
+
+    with pytest.raises(Diverged, match="training loss was nan at step 1 of 4"):
+        run("minimum", fake(lambda x: jnp.log(x) * x))
+
+
+def test_outputs_that_overflow_are_never_scored() -> None:
+    """The package would take the argmax of NaN. Training sees 4 nodes, the test 6: only there the sum overflows."""
+    import jax.numpy as jnp
+
+    def breaks_at_size_six(x: Any) -> Any:
+        return jnp.tanh(x) / (0.0 if 6 in x.shape else 1.0)
+
+    with pytest.raises(Diverged, match="not finite on test samples") as caught:
+        run("minimum", fake(breaks_at_size_six))
+    assert len(caught.value.curves["train_loss"]) == TINY.steps
+
+
+def test_a_parameter_that_is_not_finite_is_a_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import clrs_model
+
+    real = clrs_model.GuardedModel.feedback
+
+    def poisoned(self: Any, *args: Any) -> Any:
+        import jax
+
+        loss = real(self, *args)
+        self.params = jax.tree_util.tree_map(lambda leaf: leaf * float("nan"), self.params)
+        return loss
+
+    monkeypatch.setattr(clrs_model.GuardedModel, "feedback", poisoned)
+    with pytest.raises(Diverged, match="parameter was not finite after step 1 of 4"):
+        run("minimum", get("relu"), dataclasses.replace(TINY, eval_every=1))
+
+
+def test_a_task_that_declares_other_sites_is_refused() -> None:
+    wrong = dataclasses.replace(task("minimum"), spec=dataclasses.replace(task("minimum").spec, sites=4))
+    with pytest.raises(InjectionError, match="5 ReLUs"):
+        wrong.run(get("relu"), 0, TINY, Context())
