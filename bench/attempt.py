@@ -63,7 +63,7 @@ def attempt(trial: Trial) -> int:
     store.check_writable()
     ready, absent = with_data(choose_tasks(trial.tasks or TASKS, PROFILE), trial.data)
     plan = make_plan(PROFILE, [task.spec for task in ready], [*baselines, candidate], parse_seeds(trial.seeds))
-    conditions = Conditions(trial.data, trial.plugins, get_profile(PROFILE).timeout, store.root / ".logs")
+    conditions = Conditions(trial.data, trial.plugins, get_profile(PROFILE).timeout, store.logs, store.programs)
     runner = Runner(store, lanes("cpu", trial.workers), conditions, choose_display(), stop_after=trial.budget)
     summary = runner.run(plan.cells)
     print(verdict(tables_of(store, plan.cells), baselines, candidate))

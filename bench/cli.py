@@ -66,6 +66,7 @@ def run(
     results: Results = RESULTS,
     timeout: Annotated[Optional[float], typer.Option(help="Seconds for one cell.", show_default=False)] = None,  # noqa: UP045
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")] = False,
+    skip_published: Annotated[bool, typer.Option("--skip-published", help="Leave out published cells, too.")] = False,
 ) -> None:
     """Train every cell that has no record yet, and show the board; a second call goes on where the first stopped."""
     from bench.session import Request, run_session
@@ -83,6 +84,7 @@ def run(
         results=results,
         timeout=timeout,
         retry_failed=retry_failed,
+        skip_published=skip_published,
     )
     raise typer.Exit(run_session(request))
 
@@ -106,7 +108,7 @@ def try_(
     ],
     tasks: Annotated[Names, typer.Option(help="Tasks of the smoke profile.")] = None,
     seeds: Annotated[str, typer.Option(help="Like 0,1,2 or 0-4; more seeds resolve smaller differences.")] = "0-2",
-    budget: Annotated[float, typer.Option(help="Seconds after which no further cell is started.")] = 240.0,
+    budget: Annotated[float, typer.Option(help="Seconds after which no further cell is started.")] = 270.0,
     data: Data = None,
     workers: Annotated[Optional[int], typer.Option(help="Cells at a time [default: one a core].")] = None,  # noqa: UP045
     plugin: Plugins = None,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from activations import Activation
 
 
+MOST_SEEDS = 10_000
+"""In one range; more is a slip of the finger."""
+
+
 @dataclass(frozen=True)
 class Cell:
     """One thing to run: a task, with an activation, from a seed, by a recipe."""
@@ -79,9 +83,10 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise UsageError(f"seeds are written like 0,1,2 or 0-4, not {text!r}")
-        seeds.update(range(int(first), int(last or first) + 1))
-    if not seeds or len(seeds) > 10_000 or max(seeds) >= 2**31:
-        raise UsageError(f"between 1 and 10,000 seeds below 2**31 can be planned, not {text!r}")
+        low, high = int(first), int(last or first)
+        if not low <= high < min(low + MOST_SEEDS, 2**31):
+            raise UsageError(f"{part.strip()} is no range of up to {MOST_SEEDS:,} seeds below 2**31")
+        seeds.update(range(low, high + 1))
     return tuple(sorted(seeds))
 
 

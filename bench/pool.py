@@ -27,6 +27,8 @@ class Conditions:
     """Seconds a cell may take, start-up of its worker included."""
     logs: Path
     """Folder for what the libraries print, one file a task."""
+    programs: Path
+    """Folder in which jax keeps what it compiled: cells of one activation share it."""
 
 
 class GivenUp(Report):
@@ -108,6 +110,10 @@ class Slot:
 
     def _spawn(self, cell: Cell) -> None:
         context = multiprocessing.get_context("spawn")
+        kept = {
+            "JAX_COMPILATION_CACHE_DIR": str(self._conditions.programs.resolve()),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
         self._pipe, theirs = context.Pipe()
         setup = Setup(
             task=cell.task.name,
@@ -115,7 +121,7 @@ class Slot:
             device=self.lane.device,
             data=self._conditions.data,
             plugins=self._conditions.plugins,
-            environment=self.lane.environment,
+            environment={**self.lane.environment, **kept},
             log=self._conditions.logs / f"{cell.task.name}.log",
         )
         self._process = context.Process(target=worker.main, args=(theirs, setup, time.time()))

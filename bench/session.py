@@ -44,13 +44,14 @@ class Request:
     results: Path
     timeout: float | None
     retry_failed: bool
+    skip_published: bool
 
 
 def run_session(request: Request) -> int:
     """Plan, run, render; returns the exit status: 0, 1 where a cell failed or was skipped, 130 after Ctrl-C."""
     profile = get_profile(request.profile)
     places = lanes(request.device or profile.device, request.workers)
-    store = Store(request.results / LOCAL)
+    published, store = Store(request.results), Store(request.results / LOCAL)
     store.check_writable()
     chosen = choose_tasks(request.tasks or profile.tasks, profile.name)
     functions = choose_activations(request.activations or profile.activations)
@@ -61,13 +62,19 @@ def run_session(request: Request) -> int:
     plan = make_plan(profile.name, [task.spec for task in ready], functions, seeds)
     for sentence in (*plan.refused, *plan.twins):
         _say(sentence)
-    _say(f"{len(plan.cells)} cells under profile {profile.name}, {len(places)} at a time on {places[0].device}")
-    conditions = Conditions(request.data, request.plugins, request.timeout or profile.timeout, store.root / ".logs")
+    cells = plan.cells
+    if request.skip_published:
+        cells = tuple(
+            cell for cell in cells if published.find(cell.profile, cell.task.name, cell.seed, cell.id) is None
+        )
+    _say(f"{len(cells)} cells under profile {profile.name}, {len(places)} at a time on {places[0].device}")
+    timeout = request.timeout or profile.timeout
+    conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
     runner = Runner(store, places, conditions, choose_display(), retry_failed=request.retry_failed)
-    summary = runner.run(plan.cells)
-    write_board(request.results, local=True, output=None)
-    show_boards(store, profile.name)
+    summary = runner.run(cells)
     report(summary)
+    show_boards(store, profile.name)
+    write_board(request.results, local=True, output=None)
     if summary.interrupted:
         _say(f"Stopped; every finished cell is recorded. To go on: {shlex.join(['bench', *sys.argv[1:]])}")
         return INTERRUPTED

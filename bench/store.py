@@ -40,6 +40,10 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.logs = root / ".logs"
+        """What the libraries print."""
+        self.programs = root / ".programs"
+        """What jax compiled."""
 
     def folder(self, profile: str, task: str) -> Path:
         """Where the records of one task under one profile lie."""
@@ -121,7 +125,8 @@ class Store:
             if profile.name in (LOCAL, "try"):
                 continue
             for task in _folders(profile):
-                yield from sorted(entry for entry in task.iterdir() if entry.suffix == ".json" and entry.name[0] != ".")
+                names = sorted(name for name in os.listdir(task) if name.endswith(".json") and name[0] != ".")
+                yield from (task / name for name in names)
 
     def read(self, path: Path) -> Record:
         """The record in a file of this store.
@@ -129,15 +134,14 @@ class Store:
         Raises:
             DamagedRecord: the file cannot be read, is no valid record, or lies in another record's place.
         """
-        where = str(path.relative_to(self.root))
+        where = "/".join(path.parts[-3:])
         try:
             record = read_record(path.read_bytes(), where)
         except OSError as error:
             raise DamagedRecord(f"{where} cannot be read ({_why(error)})") from None
-        if path != self.folder(record.profile, record.task.name) / record.file_name:
-            raise DamagedRecord(
-                f"{where} does not lie in its place ({record.profile}/{record.task.name}/{record.file_name})"
-            )
+        place = f"{record.profile}/{record.task.name}/{record.file_name}"
+        if where != place:
+            raise DamagedRecord(f"{where} does not lie in its place ({place})")
         return record
 
 

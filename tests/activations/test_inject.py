@@ -107,7 +107,7 @@ def test_the_dry_forward_sizes_parameters_and_restores_modes() -> None:
     assert [m.training for m in model.modules()] == modes
     assert model.act.beta.shape == (8,)
     assert train(model)[-1].isfinite()
-    assert not torch.equal(model.act.beta, torch.ones(8))
+    assert not torch.equal(model.act.get_parameter("beta"), torch.ones(8))
 
 
 def test_a_wrong_count_is_refused_and_the_model_is_unchanged() -> None:

@@ -226,7 +226,9 @@ def jax_inputs(rows: Iterable[str], dtype: str) -> dict[str, tuple[Any, Any]]:
     import jax.numpy as jnp
 
     examples = {row: example(row, torch.float32) for row in rows}
-    return {row: tuple(jnp.asarray(t.numpy(), dtype) for t in (x, cotangent(x))) for row, x in examples.items()}
+    return {
+        row: (jnp.asarray(x.numpy(), dtype), jnp.asarray(cotangent(x).numpy(), dtype)) for row, x in examples.items()
+    }
 
 
 @cache

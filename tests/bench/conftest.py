@@ -4,11 +4,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tasks
+import tasks.registry
+from activations.plugins import run_file
 from bench.records import Record, cell_id
 from tasks import Task
 
@@ -102,19 +106,23 @@ def make_record() -> MakeRecord:
     return lambda *args, **kwargs: Record.model_validate(record_fields(*args, **kwargs))
 
 
-@pytest.fixture(scope="session")
-def fake_tasks() -> Iterator[dict[str, Task]]:
-    """The tasks of the plugin file, without leaving them registered for other tests."""
-    import tasks.registry
-    from activations.plugins import run_file
-
-    tasks.registry.names()
-    before = dict(tasks.registry._tasks)
+@cache
+def plugin_tasks() -> dict[str, Task]:
+    """The tasks of the plugin file, without leaving them registered."""
+    known = set(tasks.names())
     run_file(PLUGIN)
-    found = {name: task for name, task in tasks.registry._tasks.items() if name not in before}
+    return {name: tasks.registry._tasks.pop(name) for name in set(tasks.names()) - known}
+
+
+@pytest.fixture
+def fake_tasks() -> Iterator[dict[str, Task]]:
+    """The tasks of the plugin file, registered for the length of one test."""
+    found = plugin_tasks()
+    for task in found.values():
+        tasks.register_task(task)
     yield found
-    tasks.registry._tasks.clear()
-    tasks.registry._tasks.update(before)
+    for name in found:
+        del tasks.registry._tasks[name]
 
 
 def start_bench(*arguments: str, **environment: str) -> "subprocess.Popen[str]":

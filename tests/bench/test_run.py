@@ -46,7 +46,7 @@ def plan(fake_tasks: dict[str, Task]) -> MakePlan:
 
 
 def run(root: Path, cells: Sequence[Cell], timeout: float = 120, workers: int = 1, **options: Any) -> Summary:
-    conditions = Conditions(None, (PLUGIN,), timeout, root / ".logs")
+    conditions = Conditions(None, (PLUGIN,), timeout, root / ".logs", root / ".programs")
     runner = Runner(Store(root), lanes("cpu", workers), conditions, Lines(io.StringIO()), **options)
     return runner.run(cells)
 
