@@ -53,6 +53,13 @@ class Activation:
     aliases: tuple[str, ...] = ()
     """Other names that the field uses for the same function."""
 
+    @staticmethod
+    def from_graph(name: str, graph: Graph, formula: str = "") -> Activation:
+        """An activation that is known by its graph alone: there is no author's function to run."""
+        activation = Activation(name, _untraceable, formula)
+        vars(activation)["graph"] = graph  # fills the cached property
+        return activation
+
     @cached_property
     def graph(self) -> Graph:
         """The function as data: known tensor operations, facts and hash; traced at the first use.
@@ -92,6 +99,10 @@ class Activation:
         from activations.to_latex import to_latex
 
         return to_latex(self.graph)
+
+
+def _untraceable(*_: Any) -> Any:
+    raise RegistryError("this activation was made from its graph; there is no function to call.")
 
 
 def register(

@@ -182,13 +182,7 @@ def revive(assignment: Assignment) -> Activation:
     """An activation from its graph; the author's function is not there to be called."""
     from activations import Activation, Graph
 
-    activation = Activation(assignment.activation, _untraceable, assignment.formula)
-    vars(activation)["graph"] = Graph.from_json(assignment.graph)  # fills the cached property
-    return activation
-
-
-def _untraceable(*_: Any) -> Any:
-    raise RuntimeError("training uses the graph; the author's function is never run here")
+    return Activation.from_graph(assignment.activation, Graph.from_json(assignment.graph), assignment.formula)
 
 
 def _reporter(pipe: Connection) -> Any:

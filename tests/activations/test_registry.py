@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import activations
-from activations import Activation, RegistryError, UnknownActivation, registry
+from activations import Activation, Graph, RegistryError, UnknownActivation, registry
 
 
 @pytest.fixture(autouse=True)
@@ -118,3 +118,12 @@ def test_source_of_a_function_without_a_file() -> None:
     namespace: dict[str, object] = {}
     exec("def typed(x): return x", namespace)
     assert registry.source_of(namespace["typed"]) == ""  # type: ignore[arg-type]
+
+
+def test_an_activation_made_from_its_graph_runs_like_the_original() -> None:
+    original = activations.get("gelu-sine")
+    copy = Activation.from_graph("copy", Graph.from_json(original.graph.to_json()))
+    x = torch.linspace(-3, 3, 7)
+    assert torch.equal(copy.module()(x), original.module()(x))
+    with pytest.raises(RegistryError, match="made from its graph"):
+        copy.function(x)

@@ -17,6 +17,9 @@ from tasks.vision_folder import FolderBatches, ImageNet
 from tasks.vision_recipes import IMAGENET_PAPER, ImageNetRecipe
 
 CPU = torch.device("cpu")
+# A test before this one may have started jax in this process; the forked loaders touch none of it.
+pytestmark = pytest.mark.filterwarnings(r"ignore:os.fork\(\) was called:RuntimeWarning")
+
 RECIPE = ImageNetRecipe(epochs=1, batch_size=4, lr=0.1, resolution=32, test_resolution=32, workers=1)
 FEW = ImageNet(classes=3, train_images=12, test_images=6)
 
