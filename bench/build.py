@@ -47,6 +47,7 @@ def build_record(cell: Cell, report: Report, lane: Lane) -> Record:
             "dataset": dict(report.dataset),
             "times": Times(
                 train=report.train_seconds,
+                train_cpu=report.train_cpu_seconds,
                 eval=report.eval_seconds,
                 total=report.total_seconds,
                 startup=report.startup_seconds,

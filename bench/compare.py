@@ -58,7 +58,7 @@ class Row:
     difference: Spread | None
     """Score minus ReLU's, paired by seed; None where no seed is shared."""
     time_ratio: float | None
-    """Median of training time over ReLU's, paired by seed on the same machine."""
+    """Median of training time over ReLU's, paired by seed on the same kind of machine; processor time on a CPU."""
 
     @cached_property
     def scores(self) -> dict[int, float]:
@@ -230,15 +230,21 @@ def _rows(records: Sequence[Record]) -> list[Row]:
 
 def _time_ratio(records: Sequence[Record], baseline: Sequence[Record]) -> float | None:
     """Median over seeds of training time against ReLU's; only between runs on the same kind of machine."""
-    reference = {record.seed: record for record in baseline if record.times.train}
+    reference = {record.seed: record for record in baseline}
     ratios = []
     for record in records:
         other = reference.get(record.seed)
-        if other is None or not record.times.train or not other.times.train:
+        if other is None or (record.machine.cpu, record.machine.gpu) != (other.machine.cpu, other.machine.gpu):
             continue
-        if (record.machine.cpu, record.machine.gpu) == (other.machine.cpu, other.machine.gpu):
-            ratios.append(record.times.train / other.times.train)
+        own, theirs = _training_time(record), _training_time(other)
+        if own and theirs:
+            ratios.append(own / theirs)
     return statistics.median(ratios) if ratios else None
+
+
+def _training_time(record: Record) -> float | None:
+    """Processor time for a cell on a CPU, which other work on the machine hardly stretches; else that of the clock."""
+    return record.times.train_cpu if record.machine.device == "cpu" else record.times.train
 
 
 def _ranks(table: TaskTable, labels: Sequence[str]) -> dict[str, float]:

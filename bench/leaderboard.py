@@ -42,6 +42,8 @@ graph and source, the audit of the injection, versions, hardware and commit.
   benchmark or an embedded stand-in. The two never share a table. Only `paper` follows the published protocols; there
   each task's ReLU row is held against its published number.
 * **Sites** are the activation functions in the network: `17 / 0` means that 17 were swapped and none was left.
+* **Training time** is a median over seeds of the ratio to ReLU's on the same kind of machine: processor time for cells
+  on a CPU, time by the clock for cells on a GPU.
 * **Failures** are results: `diverged` is a training that became non-finite, and no such run has a score.
 """
 
@@ -165,13 +167,14 @@ def _row(row: Row, metric: MetricFacts) -> list[object]:
 
 def _facts(table: TaskTable) -> list[str]:
     task, metric = table.task, table.task.metric
+    unit = "" if metric.unit in metric.name else f" in {escape(metric.unit)}"
     direction = "higher is better" if metric.higher_is_better else "lower is better"
     chance = f"; chance level {number(metric.chance, metric)}" if metric.chance is not None else ""
     lines = [
         f"{escape(task.title)}\n",
-        f"* Metric: {escape(metric.name)} in {escape(metric.unit)}, {direction}{chance}.",
+        f"* Metric: {escape(metric.name)}{unit}, {direction}{chance}.",
         f"* Data: {escape(task.dataset)} ({escape(task.dataset_source)}); {_checksums(table.records)}",
-        f"* Network: {escape(task.model)}. {task.sites} sites: {escape(task.site_rule)}",
+        f"* Network: {escape(task.model.rstrip('.'))}. {task.sites} sites: {escape(task.site_rule)}",
         f"* Recipe: {', '.join(f'{name} {_plain(value)}' for name, value in json.loads(table.recipe).items())}.",
         f"* {_anchor(table)}",
     ]

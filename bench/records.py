@@ -105,10 +105,12 @@ class InjectionAudit(Part):
 
 
 class Times(Part):
-    """Wall time in seconds."""
+    """Seconds, by the clock unless said otherwise."""
 
     train: Number | None
     """The training loop alone."""
+    train_cpu: Number | None = None
+    """Processor time of the same, all threads of the worker together."""
     eval: Number | None
     """All evaluations."""
     total: float

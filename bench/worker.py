@@ -87,6 +87,7 @@ class Report:
     injection: dict[str, Any] | None = None
     parameters: int | None = None
     train_seconds: float | None = None
+    train_cpu_seconds: float | None = None
     eval_seconds: float | None = None
     total_seconds: float = 0.0
     startup_seconds: float = 0.0
@@ -162,6 +163,7 @@ def _run(task: Task, assignment: Assignment, setup: Setup, pipe: Connection, sta
             injection=asdict(measured.injection),
             parameters=measured.parameters,
             train_seconds=measured.train_seconds,
+            train_cpu_seconds=measured.train_cpu_seconds,
             eval_seconds=measured.eval_seconds,
             dataset=measured.dataset,
             notes=tuple(measured.notes),

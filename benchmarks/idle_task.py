@@ -47,7 +47,7 @@ class Idle:
         seconds = (time.perf_counter() - begun) / recipe.calls
         series = {f"series_{number}": [0.1 * step for step in range(300)] for number in range(4)}
         audit = Injection(found=0, swapped=0, left=0, sites=(), executed=0)
-        return Measurement(float(seed), {"seconds_a_call": seconds}, series, audit, 0, 0.0, 0.0)
+        return Measurement(float(seed), {"seconds_a_call": seconds}, series, audit, 0, 0.0, 0.0, 0.0)
 
 
 register_task(Idle())

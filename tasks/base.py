@@ -124,6 +124,8 @@ class Measurement:
     """Trainable scalars in the model, those of the activation included."""
     train_seconds: float
     """Wall time of the training loop alone."""
+    train_cpu_seconds: float
+    """Processor time of the same, all threads of the process together."""
     eval_seconds: float
     """Wall time of all evaluations."""
     dataset: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,6 @@ Importing this file imports jax, haiku and clrs: import it as `tasks.clrs_model`
 from __future__ import annotations
 
 import math
-import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import numpy as np
 from activations import Injection, InjectionError
 from tasks import clrs_data, clrs_model
 from tasks.base import Context, Diverged, Measurement, TaskError
+from tasks.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -50,9 +50,9 @@ def train_and_test(
         rng = np.random.RandomState(seed)
         key = jax.random.PRNGKey(rng.randint(2**32))
         trial = _Trial(activation, recipe, context, gather_supplies(algorithm, recipe, context, rng))
-        started = time.perf_counter()
-        trial.train(key, seed)
-        train_seconds = time.perf_counter() - started - trial.eval_seconds
+        with Stopwatch() as both:
+            trial.train(key, seed)
+        train_seconds, train_cpu_seconds = both.wall - trial.testing.wall, both.cpu - trial.testing.cpu
         injection = _confirm_executed(injection, trial.executed)
         test = trial.test()
     local = f"Tested on {recipe.test_samples} locally sampled trajectories of length {recipe.test_length}."
@@ -63,7 +63,8 @@ def train_and_test(
         injection=injection,
         parameters=sum(int(np.size(leaf)) for leaf in jax.tree_util.tree_leaves(trial.best_params)),
         train_seconds=train_seconds,
-        eval_seconds=trial.eval_seconds,
+        train_cpu_seconds=train_cpu_seconds,
+        eval_seconds=trial.testing.wall,
         notes=() if recipe.frozen_test else (local,),
     )
 
@@ -96,7 +97,7 @@ class _Trial:
         self.best_params: Any = None
         self._best_step = 0
         self._best_score = -math.inf
-        self.eval_seconds = 0.0
+        self.testing = Stopwatch()
 
     def train(self, key: Any, seed: int) -> None:
         """Run the training loop, keeping the parameters that validate best."""
@@ -155,18 +156,17 @@ class _Trial:
             self.best_params, self._best_step, self._best_score = params, step, score
 
     def _evaluate(self, samples: clrs_data.Samples, count: int, name: str) -> dict[str, float]:
-        started = time.perf_counter()
-        outputs, predictions, seen = [], [], 0
-        while seen < count:
-            feedback = next(samples.batches)
-            predicted, finite = self._model.predict(jax.random.PRNGKey(0), feedback.features)
-            if not finite:
-                raise Diverged(f"An output of the network was not finite on {name} samples.", self.curves())
-            outputs.append(feedback.outputs)
-            predictions.append(predicted)
-            seen += len(feedback.features.lengths)
-        scores = clrs_data.import_clrs().evaluate(_joined(outputs), _joined(predictions))
-        self.eval_seconds += time.perf_counter() - started
+        with self.testing:
+            outputs, predictions, seen = [], [], 0
+            while seen < count:
+                feedback = next(samples.batches)
+                predicted, finite = self._model.predict(jax.random.PRNGKey(0), feedback.features)
+                if not finite:
+                    raise Diverged(f"An output of the network was not finite on {name} samples.", self.curves())
+                outputs.append(feedback.outputs)
+                predictions.append(predicted)
+                seen += len(feedback.features.lengths)
+            scores = clrs_data.import_clrs().evaluate(_joined(outputs), _joined(predictions))
         return {output: 100.0 * float(value) for output, value in scores.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from tasks.base import Context, Diverged
 from tasks.guard import LossLog, check_parameters
 from tasks.molecule_data import Molecules, collate
 from tasks.ogb_package import roc_auc
+from tasks.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,8 +33,8 @@ class Fit:
 
     metrics: dict[str, float]
     curves: dict[str, list[float]]
-    train_seconds: float
-    eval_seconds: float
+    training: Stopwatch
+    testing: Stopwatch
 
 
 def fit(model: nn.Module, molecules: Molecules, seed: int, recipe: MoleculeRecipe, context: Context) -> Fit:
@@ -51,16 +51,15 @@ def fit(model: nn.Module, molecules: Molecules, seed: int, recipe: MoleculeRecip
     log = LossLog(recipe.epochs * len(list(runs(numbers, recipe.batch_size))), torch.device(context.device))
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
     valid: list[float] = []
-    test, eval_seconds, start = 0.0, 0.0, time.perf_counter()
+    test, training, testing = 0.0, Stopwatch(), Stopwatch()
     for _ in range(recipe.epochs):
         order = numbers[torch.randperm(len(numbers), generator=generator).numpy()]
-        train_epoch(model, molecules, order, recipe, optimizer, log, context)
-        begin = time.perf_counter()
-        valid.append(evaluate(model, molecules, "valid", log, context.device))
-        if valid.index(max(valid)) == len(valid) - 1:
-            test = evaluate(model, molecules, "test", log, context.device)
-        eval_seconds += time.perf_counter() - begin
-    train_seconds = time.perf_counter() - start - eval_seconds
+        with training:
+            train_epoch(model, molecules, order, recipe, optimizer, log, context)
+        with testing:
+            valid.append(evaluate(model, molecules, "valid", log, context.device))
+            if valid.index(max(valid)) == len(valid) - 1:
+                test = evaluate(model, molecules, "test", log, context.device)
     curves = log.curves() | {"valid_roc_auc": valid}
     check_parameters(model, curves)
     metrics = {
@@ -69,7 +68,7 @@ def fit(model: nn.Module, molecules: Molecules, seed: int, recipe: MoleculeRecip
         "best_epoch": valid.index(max(valid)) + 1.0,
         "train_loss": curves["train_loss"][-1],
     }
-    return Fit(metrics, curves, train_seconds, eval_seconds)
+    return Fit(metrics, curves, training, testing)
 
 
 def train_epoch(

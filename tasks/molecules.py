@@ -151,8 +151,9 @@ class MoleculeTask:
             curves=result.curves,
             injection=injection,
             parameters=sum(p.numel() for p in model.parameters() if p.requires_grad),
-            train_seconds=result.train_seconds,
-            eval_seconds=result.eval_seconds,
+            train_seconds=result.training.wall,
+            train_cpu_seconds=result.training.cpu,
+            eval_seconds=result.testing.wall,
             dataset=molecules.checksums,
             notes=molecules.notes,
         )

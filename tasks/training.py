@@ -6,7 +6,6 @@ The loop draws no random numbers: what differs between two runs of a seed is the
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -16,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from tasks.guard import LossLog, check_finite, check_parameters
+from tasks.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from tasks.vision_recipes import SupervisedRecipe
@@ -48,8 +48,8 @@ class Fit:
 
     metrics: dict[str, float]
     curves: dict[str, list[float]]
-    train_seconds: float
-    eval_seconds: float
+    training: Stopwatch
+    testing: Stopwatch
 
 
 def learning_rate(recipe: SupervisedRecipe, step: int, steps_per_epoch: int) -> float:
@@ -117,24 +117,22 @@ def fit(
     log = LossLog(recipe.epochs * batches.steps, device)
     tests: dict[str, list[float]] = {}
     metrics: dict[str, float] = {}
-    eval_seconds = 0.0
-    start = time.perf_counter()
+    training, testing = Stopwatch(), Stopwatch()
     for epoch in range(recipe.epochs):
-        train_epoch(model, batches, recipe, optimizer, log, epoch, progress)
+        with training:
+            train_epoch(model, batches, recipe, optimizer, log, epoch, progress)
+            _synchronize(device)
         last = epoch + 1 == recipe.epochs
         if last:
             check_parameters(model, log.curves() | tests)
         if last or (recipe.test_every and (epoch + 1) % recipe.test_every == 0):
-            _synchronize(device)
-            begin = time.perf_counter()
-            metrics = evaluate(model, batches, recipe)
-            eval_seconds += time.perf_counter() - begin
+            with testing:
+                metrics = evaluate(model, batches, recipe)
             for name, value in {"test_epoch": epoch + 1.0, **metrics}.items():
                 tests.setdefault(name, []).append(value)
-    train_seconds = time.perf_counter() - start - eval_seconds
     curves = log.curves() | tests
     check_finite("the test loss", metrics["test_loss"], curves)
-    return Fit({**metrics, "train_loss": curves["train_loss"][-1]}, curves, train_seconds, eval_seconds)
+    return Fit({**metrics, "train_loss": curves["train_loss"][-1]}, curves, training, testing)
 
 
 def train_epoch(

@@ -5,7 +5,6 @@ This is a report in the sense of the sealed shift: it is run to compare function
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from tasks.guard import LossLog
 from tasks.lab.data import mean_guess, open_sealed_shift
 from tasks.lab.problem import Array, Problem
 from tasks.lab.training import Trained, losses, train
+from tasks.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -51,16 +51,17 @@ def measure(
     curves = log.curves()
     if not trained.finite.all():
         raise Diverged(f"not finite after training: {_names(problems, ~trained.finite)}", curves)
-    start = time.perf_counter()
-    metrics = open_all(trained, recipe, curves)
+    with Stopwatch() as testing:
+        metrics = open_all(trained, recipe, curves)
     return Measurement(
         score=metrics["log10_sealed_loss"],
         metrics=metrics,
         curves=curves,
         injection=trained.injection,
         parameters=trained.model.trainable(),
-        train_seconds=trained.seconds,
-        eval_seconds=time.perf_counter() - start,
+        train_seconds=trained.stopwatch.wall,
+        train_cpu_seconds=trained.stopwatch.cpu,
+        eval_seconds=testing.wall,
         notes=("the sealed test shift was opened for this score",),
     )
 

@@ -6,7 +6,6 @@ A search calls `evaluate`, which cannot reach the sealed test shift. A report ca
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +18,7 @@ from tasks.lab.data import LabData, Points, open_data
 from tasks.lab.network import Ensemble, build
 from tasks.lab.problem import Array, Problem
 from tasks.lab.ranges import generator
+from tasks.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from activations import Activation, Injection
@@ -39,8 +39,8 @@ class Trained:
     """Held-out loss of each network before the first step, shape (networks,)."""
     finite: NDArray[np.bool_]
     """Whether each network's loss stayed finite and its parameters are, shape (networks,)."""
-    seconds: float
-    """Wall time of the training loop."""
+    stopwatch: Stopwatch
+    """Time of the training loop."""
 
 
 def train(
@@ -62,15 +62,15 @@ def train(
     data = open_data(problems, seeds, recipe.train_points, recipe.test_points, device)
     model, injection = build(activation, problems, seeds, recipe.width, device)
     initial = losses(model, data.held_out, recipe.batch)
-    start = time.perf_counter()
-    finite = _fit(model, data.train, recipe, watch)
+    with Stopwatch() as stopwatch:
+        finite = _fit(model, data.train, recipe, watch).cpu().numpy()
     return Trained(
         model=model,
         data=data,
         injection=injection,
         initial=initial,
-        finite=finite.cpu().numpy(),
-        seconds=time.perf_counter() - start,
+        finite=finite,
+        stopwatch=stopwatch,
     )
 
 

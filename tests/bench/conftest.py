@@ -81,7 +81,7 @@ def record_fields(
         "metrics": {},
         "curves": {},
         "dataset": {},
-        "times": {"train": train, "eval": 1.0, "total": 3.5, "startup": 0.5},
+        "times": {"train": train, "train_cpu": train, "eval": 1.0, "total": 3.5, "startup": 0.5},
         "machine": {
             "cpu": "a processor",
             "cores": 2,

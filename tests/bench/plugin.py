@@ -41,6 +41,7 @@ def measurement(activation: Activation, seed: int, swapped: int = 2) -> Measurem
         injection=Injection(found=2, swapped=swapped, left=2 - swapped, sites=("a", "b")[:swapped], executed=swapped),
         parameters=10,
         train_seconds=0.01,
+        train_cpu_seconds=0.01,
         eval_seconds=0.01,
     )
 
