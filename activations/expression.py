@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import difflib
+import importlib.util
+import inspect
 import math
 import operator
 import re
@@ -35,7 +37,10 @@ FROM_FUNCTIONAL = frozenset({
 """Names that an expression takes from `torch.nn.functional`."""
 
 LONGEST = 2000
-"""Characters in an expression; Python's own parser limits how deep it nests."""
+"""Characters in an expression."""
+
+DEEPEST = 400
+"""Levels of an expression's syntax tree, far from where Python's own stack ends; a sum has as many as terms."""
 
 _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -61,24 +66,48 @@ class ExpressionError(ValueError):
 def from_source(text: str, name: str | None = None) -> Activation:
     """The activation that a file defines or an expression describes, traced and ready, but not registered by us.
 
-    A file holds `def activation(x)`, or exactly one `@register(...)`, under whose name it is then registered.
-    An expression may use x, numbers, pi, e, tau, arithmetic, comparisons within `where`, and the functions of
-    `FROM_TORCH` and `FROM_FUNCTIONAL`; sinc(x) is sin(pi x) / (pi x). Without a `name` it is called by the file's
-    name, or `candidate`.
+    The name or alias of a registered activation gives that activation. A file holds `def activation(x)`, or exactly
+    one `@register(...)`, under whose name it is then registered. An expression may use x, numbers, pi, e, tau,
+    arithmetic, comparisons within `where`, and the functions of `FROM_TORCH` and `FROM_FUNCTIONAL`; sinc(x) is
+    sin(pi x) / (pi x). Without a `name` it is called by the file's name, or `candidate`.
 
     Raises:
         ExpressionError: the text is neither, or names something outside these lists.
         PluginError: the file fails.
         TraceError: the function cannot be traced.
     """
-    path = Path(text).expanduser() if len(text) < 1000 and "\n" not in text else None
-    if path and (path.suffix == ".py" or path.is_file()):
+    text = text.strip()
+    known, path = registry.snapshot().get(text), _path(text)
+    if known:
+        activation = known
+    elif path:
         activation = _from_file(path, name)
     else:
-        text = text.strip()
-        activation = Activation(name or "candidate", _tried(text), text, origin="candidate", source=text)
+        activation = Activation(name or "candidate", _function(text), text, origin="candidate", source=text)
     _ = activation.graph  # traced now, so that what is wrong with it is said here and not inside a run
     return activation
+
+
+def _function(text: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The expression's function; where a mistyped name of an activation was meant, the error offers the nearest."""
+    try:
+        return _tried(text)
+    except ExpressionError as error:
+        near = difflib.get_close_matches(text, registry.snapshot(), n=1, cutoff=0.7) if len(text) < 100 else []
+        if not near or not re.fullmatch(r"[\w-]+", text):
+            raise
+        raise ExpressionError(f"{str(error).rstrip('.?')}; the nearest registered activation is {near[0]}.") from error
+
+
+def _path(text: str) -> Path | None:
+    """The file that the text names, or None when it can only be an expression; a `.py` file need not be there."""
+    if text.endswith(".py") and "\n" not in text:
+        return Path(text)
+    try:
+        path = Path(text).expanduser()
+        return path if path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # too long for a file's name, `~x` with no user x, a NUL character
+        return None
 
 
 def parse(text: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -94,10 +123,20 @@ def parse(text: str) -> Callable[[torch.Tensor], torch.Tensor]:
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else "it cannot be read"
         raise ExpressionError(f"{text.strip()!r} is neither a .py file nor an expression in x: {reason}.") from error
+    if _depth(tree) > DEEPEST:
+        raise ExpressionError(f"The expression nests more than {DEEPEST} levels deep: write a .py file instead.")
     _check(tree)
     if not any(isinstance(node, ast.Name) and node.id == "x" for node in ast.walk(tree)):
         raise ExpressionError(f"{text.strip()!r} does not use x: an activation is a function of x.")
     return lambda x: _evaluate(tree, x)
+
+
+def _depth(tree: ast.AST) -> int:
+    """Levels of the tree, counted without recursion."""
+    levels, level = 0, [tree]
+    while level:
+        levels, level = levels + 1, [child for node in level for child in ast.iter_child_nodes(node)]
+    return levels
 
 
 def _tried(text: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -125,8 +164,9 @@ def _from_file(path: Path, name: str | None) -> Activation:
         raise ExpressionError(f"{path} defines no function `activation(x)` and registers none with @register.")
     stem = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-") or "candidate"
     chosen = name or (stem if stem not in known else f"{stem}-candidate")
-    text = path.read_text(encoding="utf-8")
-    return Activation(chosen, function, (function.__doc__ or path.name).strip(), origin="candidate", source=text)
+    formula = (function.__doc__ if inspect.isroutine(function) else "") or path.name  # not the text of torch's classes
+    text = importlib.util.decode_source(Path(module.__file__ or path).read_bytes())  # as Python read it, any encoding
+    return Activation(chosen, function, formula.strip(), origin="candidate", source=text)
 
 
 def _check(node: ast.AST) -> None:
@@ -170,9 +210,15 @@ def _check_call(node: ast.Call) -> None:
 
 
 def _unknown(name: str, known: list[str], function: bool) -> ExpressionError:
+    """`known` names are offered when they are near; a function's name that stands without a call says so."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    advice = f"did you mean {' or '.join(near)}?" if near else "see the list in `activations/expression.py`."
-    kind = "function" if function else "name"
+    kind, lists = ("function" if function else "name"), "FROM_TORCH and FROM_FUNCTIONAL of activations.expression"
+    if not function and name in FROM_TORCH | FROM_FUNCTIONAL:
+        advice = f"a function is called, as in {name}(x)."
+    elif near:
+        advice = f"did you mean {' or '.join(near)}? The functions are listed in {lists}."
+    else:
+        advice = f"use x, numbers, {', '.join(CONSTANTS)} and the functions listed in {lists}."
     return ExpressionError(f"The {kind} {name!r} is unknown in an expression: {advice}")
 
 

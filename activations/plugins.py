@@ -31,7 +31,14 @@ def load_plugin(path: str | Path) -> tuple[str, ...]:
 
 def run_file(path: str | Path) -> tuple[ModuleType, tuple[str, ...]]:
     """Execute a file as `load_plugin` does; also returns the module that it became."""
-    file = Path(path).expanduser().resolve()
+    try:
+        file = Path(path).expanduser().resolve()
+        present = file.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, an unknown ~user, a name too long
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise PluginError(f"The path {str(path)!r} names no plugin file: {reason}.") from error
+    if not present:
+        raise PluginError(f"There is no plugin file {file}: give the path of a Python file.")
     if file not in _loaded:
         _loaded[file] = _execute(file)
     return _loaded[file]
@@ -44,7 +51,10 @@ def load_installed() -> None:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()
-        except Exception as error:  # a stranger's package may fail in any way, and must not stop the others
+        except (
+            Exception,
+            SystemExit,
+        ) as error:  # a stranger's package may fail in any way, and must not stop the others
             package = entry.dist.name if entry.dist else entry.value
             warnings.warn(
                 f"The activations of the installed package {package!r} are left out: {describe(error)}.", stacklevel=2
@@ -65,8 +75,6 @@ def describe(error: BaseException, file: Path | None = None) -> str:
 def _execute(file: Path) -> tuple[ModuleType, tuple[str, ...]]:
     from activations import registry
 
-    if not file.is_file():
-        raise PluginError(f"There is no plugin file {file}: give the path of a Python file.")
     before = registry.snapshot()
     module = _module(file)
     try:

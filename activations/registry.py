@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_LONGEST_NAME = 60
+"""Characters; names stand in tables and in the names of files."""
 
 
 class RegistryError(ValueError):
@@ -66,13 +68,14 @@ class Activation:
 
         Raises:
             TraceError: the function branches on values, changes the shape, uses an operation we do not know, or gives
-                NaN at every ordinary input.
+                no finite number at any ordinary input.
         """
         from activations.trace import TraceError, trace
 
         graph = trace(self.function)
-        if _is_nan_everywhere(graph):
-            raise TraceError(f"{self.name!r} is not a number at any ordinary input: mend its formula.")
+        fault = _fault_everywhere(graph)
+        if fault:
+            raise TraceError(f"{self.name!r} is {fault} ordinary input: mend its formula.")
         return graph
 
     def module(self) -> torch.nn.Module:
@@ -138,7 +141,7 @@ def add(activation: Activation) -> Activation:
     """Put an activation into the catalogue under its name and its aliases.
 
     Raises:
-        RegistryError: one of the names is taken, or breaks the rules; nothing is added then.
+        RegistryError: one of the names is taken, too long, or breaks the rules; nothing is added then.
     """
     _load_catalogue()
     wanted = (activation.name, *activation.aliases)
@@ -147,6 +150,8 @@ def add(activation: Activation) -> Activation:
             raise RegistryError(
                 f"{name!r} cannot name an activation: use lower-case words joined by '-', as in 'gelu-sine'."
             )
+        if len(name) > _LONGEST_NAME:
+            raise RegistryError(f"The name {name!r} has {len(name)} characters: use at most {_LONGEST_NAME}.")
         if name in _by_name or wanted.count(name) > 1:
             raise RegistryError(f"An activation called {name!r} exists already: choose another name.")
     _by_name.update(dict.fromkeys(wanted, activation))
@@ -194,12 +199,16 @@ def source_of(function: Callable[..., Any]) -> str:
         return ""
 
 
-def _is_nan_everywhere(graph: Graph) -> bool:
+def _fault_everywhere(graph: Graph) -> str:
+    """What is wrong with the function at each of some ordinary inputs; empty when a value is finite somewhere."""
     import numpy as np
 
     from activations.to_numpy import to_numpy
 
-    return bool(np.isnan(to_numpy(graph)(np.linspace(-3.0, 3.0, 24).reshape(2, 12))).all())
+    values = to_numpy(graph)(np.linspace(-3.0, 3.0, 24).reshape(2, 12))
+    if np.isfinite(values).any():
+        return ""
+    return "not a number at any" if np.isnan(values).all() else "infinite or not a number at every"
 
 
 def _load_catalogue() -> None:

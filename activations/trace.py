@@ -1,7 +1,7 @@
 """From a plain torch function to a graph: traced once, with symbolic sizes, at two ranks that must agree.
 
 The author's code runs twice, inside a watch that refuses what a trace cannot carry (random numbers, branches on values,
-numbers read out of a tensor), and never again.
+numbers read out of a tensor), and never again; where the two graphs differ, it runs once or twice more to say why.
 """
 
 from __future__ import annotations
@@ -27,19 +27,42 @@ def trace(function: Callable[..., Any]) -> Graph:
 
     Learnable parameters are keyword arguments whose default is a `Parameter`; other defaults are constants. Python's
     own control flow, helpers and loops run at tracing time and leave no mark. In-place operations become plain ones.
-    Raises TraceError for an operation outside the table, random numbers, branching on the tensor's values, numbers
-    read out of the tensor, a size or an axis counted from the front that is baked in, a changed shape, or a result
-    that ignores x.
+    Raises TraceError for an operation outside the table, random numbers, state, branching on the tensor's values or
+    sizes, numbers read out of the tensor, a tensor from outside, a size or an axis counted from the front that is
+    baked in, a changed shape, a Parameter that is not used, or a result that ignores x.
     """
     parameters = _read_signature(function)
     first, second = (_trace_at(function, parameters, shape) for shape in _SHAPES)
-    if first != second:
-        raise TraceError(
-            "the function bakes in a size or counts an axis from the front: its graphs for tensors of 3 and 4 axes "
-            "differ; count axes from the last (dim=-1), read sizes from x.shape[-1] and compute with them in plain "
-            "arithmetic (x.shape[-1] ** 0.5)."
-        )
+    if not _same(first, second):
+        raise TraceError(_difference(lambda shape: _trace_at(function, parameters, shape), first))
+    read = {*first.outputs, *(value for node in first.nodes for value in node.inputs if isinstance(value, str))}
+    for p in parameters:
+        if p.name not in read:
+            raise TraceError(f"the Parameter {p.name!r} is declared and never used: use it or leave it out.")
     return first
+
+
+def _same(first: Graph, second: Graph) -> bool:
+    """Equality for which NaN equals NaN."""
+    return first == second or first.to_json() == second.to_json()
+
+
+def _difference(again: Callable[[tuple[int, ...]], Graph], first: Graph) -> str:
+    """Why the graphs at the two ranks differ, told by tracing again at the first shape and at other sizes."""
+    if not _same(first, again(_SHAPES[0])):
+        return (
+            "the function gives another graph each time that it runs: it draws random numbers outside torch or keeps "
+            "state between calls; an activation depends on x and its parameters alone."
+        )
+    if not _same(first, again(_SHAPES[1][1:])):
+        return (
+            "the function bakes in a size or branches on one: its graphs for tensors of other sizes differ; read sizes "
+            "from x.shape[-1] and compute with them in plain arithmetic (x.shape[-1] ** 0.5)."
+        )
+    return (
+        "the function counts an axis from the front or depends on the number of axes: its graphs for tensors of 3 and "
+        "4 axes differ; count axes from the last (dim=-1, x.shape[-1])."
+    )
 
 
 def _read_signature(function: Callable[..., Any]) -> tuple[GraphParameter, ...]:
@@ -120,7 +143,7 @@ def trace_derivative(graph: Graph) -> Graph:
         return Reader(module, ("x", "cotangent", *names), ()).graph()
 
     first = traced(_SHAPES[0])
-    if not first.pointwise and first != traced(_SHAPES[1]):
+    if not first.pointwise and not _same(first, traced(_SHAPES[1])):
         raise TraceError("the derivative of the function depends on the number of axes, which a graph does not carry.")
     return first
 

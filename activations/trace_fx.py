@@ -47,6 +47,10 @@ _READS = {
     "unique", "masked_select", "allclose", "equal", "storage", "untyped_storage", "__dlpack__", "is_nonzero",
 }  # fmt: skip
 
+_FOREIGN_TENSOR = (
+    "the function uses a tensor from outside (made before the call, or a torch module's weight): write a constant as a "
+    "Python number and a learnable one as an argument, def f(x, *, beta=Parameter(1.0))."
+)
 _OWN_GRADIENT = (
     "the function defines its own gradient (torch.autograd.Function), which a graph does not carry; use x.detach()."
 )
@@ -118,16 +122,20 @@ def capture(call: Callable[..., Any], examples: list[Any], watch: bool = True) -
             )(*examples)
     except TraceError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _explain(error) from error
 
 
-def _explain(error: Exception) -> TraceError:
+def _explain(error: BaseException) -> TraceError:
     for cause in _causes(error):
         if isinstance(cause, TraceError):
             return cause
     kind = type(error).__name__
-    text = str(error).split("\n")[0]
+    text = str(error).split("\n")[0].rstrip(".")
+    if isinstance(error, SystemExit):
+        return TraceError(f"the function raised SystemExit: {text or 'no message'}.")
+    if "convert all Tensors to FakeTensors" in text:
+        return TraceError(_FOREIGN_TENSOR)
     if kind in ("GuardOnDataDependentSymNode", "DataDependentOutputException", "DynamicOutputShapeException"):
         return TraceError(
             "the function branches on the tensor's values or selects elements by them; "

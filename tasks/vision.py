@@ -135,7 +135,7 @@ class VisionTask:
             train_cpu_seconds=result.training.cpu,
             eval_seconds=result.testing.wall,
             dataset=checksums,
-            notes=self._notes(recipe),
+            notes=self._notes(recipe, device),
         )
 
     def _batches(
@@ -147,8 +147,10 @@ class VisionTask:
         images = self.source.load(data)
         return MemoryBatches(images, recipe, seed, device), dict(images.checksums)
 
-    def _notes(self, recipe: recipes.SupervisedRecipe) -> tuple[str, ...]:
+    def _notes(self, recipe: recipes.SupervisedRecipe, device: torch.device) -> tuple[str, ...]:
         notes = []
+        if recipe.mixed_precision and device.type != "cuda":
+            notes.append("computed in float32: mixed precision is for GPUs")
         for field, words in (("train_samples", "trained on"), ("test_samples", "tested on")):
             if getattr(recipe, field, 0):
                 notes.append(f"{words} a fixed subset of {getattr(recipe, field):,} images")

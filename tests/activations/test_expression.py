@@ -73,8 +73,16 @@ def test_from_source_is_an_activation_like_any_other() -> None:
         ("import os", r"neither a \.py file nor an expression"),
         ("3 + 2", r"does not use x"),
         ("relu(pi)", r"does not use x"),
-        ("gelu", r"name 'gelu' is unknown"),
-        ("sin(gelu) + x", r"name 'gelu' is unknown"),
+        ("cumsum", r"name 'cumsum' is unknown in an expression: a function is called, as in cumsum\(x\)"),
+        ("gelu-sin", r"name 'gelu' is unknown .*as in gelu\(x\); the nearest registered activation is gelu-sine\.$"),
+        ("sin(gelu) + x", r"name 'gelu' is unknown in an expression: a function is called, as in gelu\(x\)"),
+        ("qqq(x)", r"'qqq' is unknown in an expression: use x, .*listed in FROM_TORCH and FROM_FUNCTIONAL"),
+        ("geluu(x)", r"did you mean .*gelu.* listed in FROM_TORCH and FROM_FUNCTIONAL of activations.expression"),
+        ("~x", r"'~x' is not allowed"),
+        ("x\0", r"neither a \.py file nor an expression"),
+        ("-" * 1900 + "x", r"nests more than 400 levels deep: write a \.py file"),
+        ("x" + " + x" * 450, r"nests more than 400 levels deep"),
+        ("a" * 999, r"is unknown in an expression"),
         ("x(3)", r"function 'x' is unknown"),
         ("3j * x", r"3j is not allowed in an expression: use real numbers"),
         ("x + 'a'", r"'a' is not allowed"),
@@ -113,6 +121,32 @@ def test_hostile_numbers_end_at_once(text: str) -> None:
 def test_no_text_gets_past_the_list(text: str) -> None:
     with contextlib.suppress(ExpressionError):  # nothing else may come out of it, and nothing is run
         assert callable(expression.parse(text))
+
+
+@pytest.mark.parametrize("length", [255, 256, 777, 999, 1000])
+def test_an_expression_of_any_length_is_no_file(length: int) -> None:
+    text = ("x" + " + sin(x)" * 200)[: length // 9 * 9 - 8].ljust(length - 2) + "+1"
+    assert activations.from_source(text).source == text
+    assert len(text) == length
+
+
+@pytest.mark.parametrize("text", ["gelu-sine", " gelu-sine\n", "swish-1"])
+def test_the_name_of_a_registered_activation_is_that_activation(text: str) -> None:
+    assert activations.from_source(text) is activations.get(text.strip())
+
+
+@pytest.mark.parametrize("text", ["x / 0", "x * 1e999", "log(x) / 0"])
+def test_infinite_everywhere_is_refused(text: str) -> None:
+    with pytest.raises(TraceError, match="'candidate' is infinite or not a number at every ordinary input"):
+        activations.from_source(text)
+    assert activations.from_source(f"where(x > 2, x, {text})").graph.pointwise  # a finite number somewhere is enough
+
+
+def test_nan_as_a_constant_is_refused_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "nothing.py"
+    path.write_text("def activation(x):\n    return x * float('nan')\n")
+    with pytest.raises(TraceError, match="'nothing' is not a number at any ordinary input"):
+        activations.from_source(str(path))
 
 
 def test_nan_everywhere_is_refused() -> None:
@@ -162,6 +196,36 @@ def test_unusable_files(tmp_path: Path, text: str, error: type[Exception], messa
     path.write_text(text)
     with pytest.raises(error, match=message):
         activations.from_source(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import sys\n\ndef activation(x):\n    sys.exit(0)\n", "the function raised SystemExit: 0"),
+        ("import torch\nactivation = torch.nn.PReLU()\n", "uses a tensor from outside .*torch module's weight"),
+    ],
+)
+def test_functions_that_end_the_program_or_are_modules_with_weights(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "odd.py"
+    path.write_text(text)
+    with pytest.raises(TraceError, match=message) as caught:
+        activations.from_source(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_its_own_encoding(tmp_path: Path) -> None:
+    text = '# -*- coding: latin-1 -*-\ndef activation(x):\n    """\xe9tag\xe9"""\n    return x * 2\n'
+    path = tmp_path / "latin.py"
+    path.write_bytes(text.encode("latin-1"))
+    activation = activations.from_source(str(path))
+    assert (activation.formula, activation.source) == ("\xe9tag\xe9", text)
+
+
+def test_a_torch_module_without_weights_is_called_by_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "relu.py"
+    path.write_text("import torch\nactivation = torch.nn.ReLU()\n")
+    activation = activations.from_source(str(path))
+    assert (activation.formula, activation.graph) == ("relu.py", activations.get("relu").graph)
 
 
 def test_missing_file() -> None:

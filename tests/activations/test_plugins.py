@@ -92,6 +92,15 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
             activations.load_plugin(path)
 
 
+def test_paths_that_no_system_takes(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.py"
+    loop.symlink_to(loop)
+    for path in (loop, "~no-such-user-at-all/a.py", "a" * 300 + ".py", "a\0.py"):
+        with pytest.raises(PluginError, match=r"(names no|There is no) plugin file") as caught:
+            activations.load_plugin(path)
+        assert "\n" not in str(caught.value)
+
+
 def test_undecodable_file(tmp_path: Path) -> None:
     path = tmp_path / "latin.py"
     path.write_bytes(b"name = '\xe9'\n")
@@ -116,17 +125,19 @@ def test_installed_packages_are_loaded_and_faulty_ones_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faulty = FakeEntryPoint(write(tmp_path, "1 / 0\n", "faulty.py"))
+    leaving = FakeEntryPoint(write(tmp_path, "raise SystemExit\n", "leaving.py"))
     sound = FakeEntryPoint(write(tmp_path, SOUND.replace("@dataclass\n", ""), "sound.py"))
     asked = []
 
     def entry_points(group: str) -> list[FakeEntryPoint]:
         asked.append(group)
-        return [faulty, sound]
+        return [leaving, faulty, sound]
 
     monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
-    with pytest.warns(
-        UserWarning, match=r"'their_package.activations' are left out: .*faulty.py, line 1: ZeroDivisionError"
-    ):
+    with pytest.warns(UserWarning, match=r"'their_package.activations' are left out: ") as warned:
         plugins.load_installed()
+    reasons = [str(warning.message).partition("left out: ")[2] for warning in warned]
+    assert "leaving.py, line 1: SystemExit" in reasons[0]
+    assert "faulty.py, line 1: ZeroDivisionError" in reasons[1]
     assert asked == ["activation_bench.activations"]
     assert "my-other" in activations.names()

@@ -81,6 +81,14 @@ def test_bad_names_are_refused(name: str) -> None:
         activations.register(name, formula="x")(double)
 
 
+def test_names_have_at_most_60_characters() -> None:
+    assert activations.register("a" * 60, formula="2 * x")(double) is double
+    for name, aliases in (("b" * 61, []), ("short", ["b" * 61])):
+        with pytest.raises(RegistryError, match=r"'b+' has 61 characters: use at most 60"):
+            activations.register(name, formula="2 * x", aliases=aliases)(double)
+    assert "short" not in activations.names()
+
+
 @pytest.mark.parametrize("name", ["relu", "swish-1"])
 def test_taken_names_are_refused(name: str) -> None:
     with pytest.raises(RegistryError, match=f"'{name}' exists already"):

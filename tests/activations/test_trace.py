@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +56,9 @@ def required(x: Tensor, k: float) -> Tensor:
     return k * x
 
 
+OUTSIDE = torch.tensor(2.0)
+PRELU = torch.nn.PReLU()
+
 REFUSED: list[tuple[Callable[..., Any], str]] = [
     (branch, "branches on the tensor's values.*torch.where"),
     (lambda x: x * (1 if x.mean() > 0 else 2), "branches on the tensor's values"),
@@ -70,8 +75,17 @@ REFUSED: list[tuple[Callable[..., Any], str]] = [
     (lambda x: x / x.shape[0], "counts an axis from the front"),
     (lambda x: x - x.mean(1, keepdim=True), "counts an axis from the front"),
     (lambda x: x - x.mean(0), "counts an axis from the front"),
-    (lambda x: x * x.dim(), "bakes in a size"),
-    (lambda x: x * 2 if x.shape[-1] % 2 else x * 3, "bakes in a size"),
+    (lambda x: x * x.dim(), "depends on the number of axes"),
+    (lambda x: x * 2 if x.shape[-1] % 2 else x * 3, "branches on one: its graphs for tensors of other sizes differ"),
+    (lambda x: x * random.random(), "another graph each time that it runs: it draws random numbers outside torch"),
+    (lambda x, seen=[]: x * (seen.append(1) or len(seen)), "keeps state between calls"),
+    (lambda x: x * OUTSIDE, "uses a tensor from outside.*as a Python number.*Parameter"),
+    (lambda x: x * OUTSIDE.expand(2).sum(), "uses a tensor from outside"),
+    (PRELU, "uses a tensor from outside .*torch module's weight"),
+    (lambda x: sys.exit(3), "the function raised SystemExit: 3"),
+    (lambda x: sys.exit(), "the function raised SystemExit: no message"),
+    (lambda x, *, beta=Parameter(1.0), c=Parameter((1.0, 2.0)): beta * x, "Parameter 'c' is declared and never used"),
+    (lambda x, *, beta=Parameter(1.0): x + 0 * F.relu(x), "Parameter 'beta' is declared and never used"),
     (lambda x: x.flatten(), r"keeps the shape of x; \[3, 5, 7\] became \[105\]"),
     (lambda x: x.sum(), r"keeps the shape of x; \[3, 5, 7\] became \[\]"),
     (lambda x: torch.fft.fft(x), "real floating-point numbers, not complex64"),
@@ -104,6 +118,22 @@ def test_refusals_say_why_in_one_sentence(function: Callable[..., Any], message:
     with pytest.raises(TraceError, match=message) as refusal:
         trace(function)
     assert "\n" not in str(refusal.value)
+
+
+def test_an_interrupt_passes_through_and_leaves_no_mark() -> None:
+    def interrupted(x: Tensor) -> Tensor:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        trace(interrupted)
+    assert [node.op for node in trace(lambda x: F.relu(x)).nodes] == ["relu"]
+
+
+def test_constants_that_are_not_finite_are_carried() -> None:
+    x = torch.tensor([-1.0, 2.0])
+    for value in (math.nan, math.inf):
+        graph = trace(lambda x, value=value: torch.where(x > 0, x, value))
+        torch.testing.assert_close(to_torch(graph)(x), torch.tensor([value, 2.0]), equal_nan=True)
 
 
 def in_place(x: Tensor) -> Tensor:

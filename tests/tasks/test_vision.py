@@ -223,6 +223,7 @@ def test_notes_name_subsets_and_the_cheap_stem() -> None:
     assert "trained on a fixed subset of 128 images" in notes
     assert "tested on a fixed subset of 64 images" in notes
     assert "max-pool" in notes
+    assert "computed in float32" in notes
 
 
 @pytest.mark.data
