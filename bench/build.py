@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+from pydantic import ValidationError
+
 from bench import provenance
 from bench.devices import Lane
 from bench.plan import Cell
@@ -21,7 +23,18 @@ from bench.worker import Report
 
 
 def build_record(cell: Cell, report: Report, lane: Lane) -> Record:
-    """The record of a cell that a worker has reported on."""
+    """The record of a cell that a worker has reported on; a report that makes no valid record is a crash."""
+    try:
+        return _build(cell, report, lane)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"the task's answer cannot be recorded: {place}: {first['msg']}"
+        crash = Report("crashed", reason, total_seconds=report.total_seconds, started_at=report.started_at)
+        return _build(cell, crash, lane)
+
+
+def _build(cell: Cell, report: Report, lane: Lane) -> Record:
     source = provenance.source()
     injection = None if report.injection is None else InjectionAudit.model_validate(report.injection)
     outcome, reason, score = report.outcome, report.reason, report.score

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bench.compare import make_boards
 from bench.records import Record
 from bench.store import LOCAL, Store
-from bench.tables import markdown, signed, with_spread
+from bench.tables import count_of, markdown, signed, with_spread
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -47,7 +47,7 @@ def _definition(activation: Activation) -> Iterator[str]:
         yield f"* also called: {', '.join(activation.aliases)}"
     place = "pointwise" if known.pointwise else "not pointwise: an element of the output depends on others of the input"
     yield f"* {place}"
-    yield f"* {known.flops} floating-point operations an element"
+    yield f"* {count_of(known.flops, 'floating-point operation')} an element"
     for parameter in known.parameters:
         yield f"* learns {parameter.name}, from {parameter.initial}, one per {parameter.per}"
     yield f"* graph: {known.hash}"

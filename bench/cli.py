@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from bench.errors import BenchError
+from bench.errors import BenchError, UsageError
 
 app = typer.Typer(
     help="Does an activation function generalise? Put it into real networks, beside ReLU, under the same seeds.",
@@ -74,8 +74,8 @@ def run(
     load_plugins(plugin)
     request = Request(
         profile=profile,
-        tasks=split(tasks),
-        activations=split(activations),
+        tasks=split(tasks, "--tasks"),
+        activations=split(activations, "--activations"),
         seeds=seeds,
         data=data_folder(data),
         device=device,
@@ -119,7 +119,7 @@ def try_(
 
     load_plugins(plugin)
     folder, plugins = data_folder(data), tuple(plugin or ())
-    raise typer.Exit(attempt(Trial(source, split(tasks), seeds, budget, folder, workers, plugins, results)))
+    raise typer.Exit(attempt(Trial(source, split(tasks, "--tasks"), seeds, budget, folder, workers, plugins, results)))
 
 
 @app.command()
@@ -131,10 +131,12 @@ def publish(
     allow_dirty: Annotated[bool, typer.Option("--allow-dirty", help="Also those made with local changes.")] = False,
 ) -> None:
     """Move your own records to the published ones, after checking them."""
-    from bench.publish import matching
+    from bench.publish import check_words, matching
     from bench.publish import publish as move
 
-    refused = move(results, matching(profile, split(tasks), split(activations)), allow_dirty)
+    wanted = split(tasks, "--tasks"), split(activations, "--activations")
+    check_words(results, *wanted)
+    refused = move(results, matching(profile, *wanted), allow_dirty)
     raise typer.Exit(1 if refused else 0)
 
 
@@ -176,7 +178,7 @@ def prepare_(
     """Lay out, fetch or generate data sets, and verify their checksums; never asks anything."""
     from bench.data import prepare
 
-    prepare(names, data_folder(data), origin, download)
+    prepare(names, data_folder(data, new=True), origin, download)
 
 
 def main() -> None:
@@ -214,14 +216,27 @@ def load_plugins(files: list[Path] | None) -> None:
             load_plugin(file)
 
 
-def data_folder(named: Path | None) -> Path:
-    """The folder of the data sets: named, or by environment, or `data`."""
+def data_folder(named: Path | None, new: bool = False) -> Path:
+    """The folder of the data sets: named, or by environment, or `data`.
+
+    Raises:
+        UsageError: a named one does not exist, and is not about to be made.
+    """
+    if named is not None and not new and not named.is_dir():
+        raise UsageError(f"there is no data folder {named}: `bench data prepare` makes it, or name another with --data")
     return named or Path(os.environ.get("ACTIVATION_BENCH_DATA") or "data")
 
 
-def split(names: list[str] | None) -> list[str]:
-    """Names given by commas, by repeating the option, or both."""
-    return [name.strip() for words in names or [] for name in words.split(",") if name.strip()]
+def split(names: list[str] | None, option: str) -> list[str]:
+    """Names given by commas, by repeating the option, or both.
+
+    Raises:
+        UsageError: the option was given without any name.
+    """
+    found = [name.strip() for words in names or [] for name in words.split(",") if name.strip()]
+    if names and not found:
+        raise UsageError(f"{option} is empty: give it names or patterns, or leave it out")
+    return found
 
 
 if __name__ == "__main__":

@@ -12,11 +12,19 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 from bench.records import Record, TaskFacts
 
 BASELINE = "relu"
+RELU = {
+    "format": 1,
+    "inputs": ["x"],
+    "parameters": [],
+    "nodes": [{"op": "relu", "inputs": ["x"], "attributes": {}}],
+    "outputs": ["v0"],
+}
+"""ReLU's graph: what the baseline is known by, since anybody can give any function any name."""
 CLRS_FAMILY = "clrs30"
 CLRS_ALGORITHMS = 30
 """A mean over CLRS-30 is formed when all of them are there, and only then."""
@@ -215,17 +223,40 @@ def _rows(records: Sequence[Record]) -> list[Row]:
     groups: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.activation.graph_hash].append(record)
-    names = {graph: min(record.activation.name for record in held) for graph, held in groups.items()}
+    names = {graph: _name(held) for graph, held in groups.items()}
     shared = Counter(names.values())
-    relu = next((held for graph, held in sorted(groups.items()) if names[graph] == BASELINE), [])
+    origin = next((graph for graph, held in sorted(groups.items()) if _is_relu(held)), None)
+    relu = groups[origin] if origin is not None else []
     baseline = {record.seed: record.score for record in relu if record.score is not None}
     rows = []
     for graph, held in groups.items():
         held.sort(key=lambda record: (record.seed, record.id))
-        label = names[graph] if shared[names[graph]] == 1 else f"{names[graph]} ({graph[:6]})"
+        plain = graph == origin or (shared[names[graph]] == 1 and names[graph] != BASELINE)
+        label = names[graph] if plain else f"{names[graph]} ({graph[:6]})"
         scores = {record.seed: record.score for record in held if record.score is not None}
         rows.append(Row(label, tuple(held), paired(scores, baseline), _time_ratio(held, relu)))
     return rows
+
+
+def _is_relu(records: Sequence[Record]) -> bool:
+    return any(record.activation.graph == RELU for record in records)
+
+
+def _name(records: Sequence[Record]) -> str:
+    """What the records of one function are shown as: a built-in name before others, then the commonest one."""
+    if _is_relu(records):
+        return BASELINE
+    counted = Counter(record.activation.name for record in records)
+    known = built_in_names()
+    return min(counted, key=lambda name: (name not in known, -counted[name], name))
+
+
+@cache
+def built_in_names() -> frozenset[str]:
+    """Names of the catalogue's own activations; those of plugin files and installed packages are not among them."""
+    from activations import get, names
+
+    return frozenset(name for name in names() if get(name).function.__module__.startswith("activations."))
 
 
 def _time_ratio(records: Sequence[Record], baseline: Sequence[Record]) -> float | None:

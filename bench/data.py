@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,7 +100,9 @@ def prepare(names: Sequence[str], data: Path, origin: Path | None, download: boo
 
 def _bring(name: str, source: Source, data: Path, origin: Path | None, download: bool) -> None:
     home = data / source.folder
-    if home.exists():
+    wrong = _faults(source, home) if home.exists() else {}
+    offered = origin is not None or (download and source.address)
+    if home.exists() and not (wrong and offered):
         print(f"{name}: in {home} already, {_verified(name, source, home)}")
         return
     if origin is None and not (download and source.address):
@@ -115,6 +117,10 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
         if found.is_file():
             found = _unpack(found, source, place / "unpacked")
         summary = _verified(name, source, found)
+        if wrong:
+            _replace(wrong, found, home)
+            print(f"{name}: {', '.join(wrong)} replaced in {home}, {_verified(name, source, home)}")
+            return
         if place in found.parents:
             os.replace(found, home)
         else:
@@ -185,17 +191,37 @@ def _verified(name: str, source: Source, folder: Path) -> str:
     Raises:
         DataError: one is absent or differs.
     """
+    for file, fault in _faults(source, folder).items():
+        raise DataError(f"{name}: {folder / file} {fault}; bring a good copy with --from or --download")
     expected = checksums(source)
-    for file, digest in expected.items():
-        path = folder / file
-        if not path.is_file():
-            raise DataError(f"{name}: {path} is missing; delete {folder} and bring it again")
+    return f"{len(expected)} files verified" if expected else "no checksums are published for it"
+
+
+def _faults(source: Source, folder: Path) -> dict[str, str]:
+    """What is wrong with each file of a data set that is absent or differs from what was published."""
+    faults = {}
+    for file, digest in checksums(source).items():
+        if not (folder / file).is_file():
+            faults[file] = "is missing"
+            continue
         algorithm = digest.partition(":")[0]
-        with open(path, "rb") as content:
+        with open(folder / file, "rb") as content:
             found = f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
         if found != digest:
-            raise DataError(f"{name}: {path} has the wrong checksum ({found}, published {digest}); get it again")
-    return f"{len(expected)} files verified" if expected else "no checksums are published for it"
+            faults[file] = f"has the wrong checksum ({found}, published {digest})"
+    return faults
+
+
+def _replace(files: Iterable[str], found: Path, home: Path) -> None:
+    """Put verified files in the place of damaged or missing ones, each at once; what else lies there stays."""
+    for file in files:
+        (home / file).parent.mkdir(parents=True, exist_ok=True)
+        draft = (home / file).with_name(f".{Path(file).name}.{os.getpid()}.tmp")
+        try:
+            shutil.copyfile(found / file, draft)
+            os.replace(draft, home / file)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def checksums(source: Source) -> Mapping[str, str]:

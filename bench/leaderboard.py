@@ -13,13 +13,14 @@ from bench.compare import (
     Board,
     Row,
     TaskTable,
+    built_in_names,
     clrs_mean,
     make_boards,
 )
 from bench.profiles import PROFILES
 from bench.records import MetricFacts, Record
 from bench.store import Loaded
-from bench.tables import escape, markdown, number, signed, with_spread
+from bench.tables import count_of, escape, markdown, number, signed, with_spread
 
 INTRODUCTION = """\
 # Leaderboard
@@ -146,7 +147,7 @@ def _task(table: TaskTable) -> Iterable[str]:
         [_row(row, metric) for row in table.rows],
     )
     if table.outdated:
-        yield f"{table.outdated} records of other versions or recipes of this task are left out.\n"
+        yield f"{count_of(table.outdated, 'record')} of other versions or recipes of this task left out.\n"
 
 
 def _row(row: Row, metric: MetricFacts) -> list[object]:
@@ -174,7 +175,7 @@ def _facts(table: TaskTable) -> list[str]:
         f"{escape(task.title)}\n",
         f"* Metric: {escape(metric.name)}{unit}, {direction}{chance}.",
         f"* Data: {escape(task.dataset)} ({escape(task.dataset_source)}); {_checksums(table.records)}",
-        f"* Network: {escape(task.model.rstrip('.'))}. {task.sites} sites: {escape(task.site_rule)}",
+        f"* Network: {escape(task.model.rstrip('.'))}. {count_of(task.sites, 'site')}: {escape(task.site_rule)}",
         f"* Recipe: {', '.join(f'{name} {_plain(value)}' for name, value in json.loads(table.recipe).items())}.",
         f"* {_anchor(table)}",
     ]
@@ -215,6 +216,7 @@ def _command(table: TaskTable) -> str:
     return (
         f"bench run --profile {table.profile} --tasks {table.task.name} "
         f"--activations {','.join(names)} --seeds {','.join(map(str, seeds))}"
+        f"{'' if built_in_names().issuperset(names) else ' --plugin FILE'}"
     )
 
 
@@ -237,7 +239,7 @@ def _provenance(board: Board) -> Iterable[str]:
     versions = Counter(", ".join(f"{name} {text}" for name, text in record.versions.items()) for record in records)
     commits = Counter(_commit(record) for record in records)
     lines = [
-        f"* {escape(text)}: {count} cells"
+        f"* {escape(text)}: {count_of(count, 'cell')}"
         for held in (machines, versions, commits)
         for text, count in sorted(held.items())
     ]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import unknown
 from bench.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from tasks import TaskSpec
 
 SECTIONS = ("activations", "tasks", "profiles", "data")
 
@@ -48,7 +53,12 @@ def tasks() -> list[str]:
 
     width = max(map(len, names()), default=0)
     specs = [get(name).spec for name in names()]
-    return [f"{spec.name:<{width}}  {spec.track:<8}  {','.join(spec.recipes):<21}  {spec.title}" for spec in specs]
+    return [f"{spec.name:<{width}}  {spec.track:<8}  {_profiles(spec):<21}  {spec.title}" for spec in specs]
+
+
+def _profiles(spec: TaskSpec) -> str:
+    """The profiles that a task has a recipe for, smallest budget first."""
+    return ",".join(name for name in PROFILES if name in spec.recipes)
 
 
 def profiles() -> list[str]:
@@ -81,7 +91,7 @@ class Readiness:
 
 def readiness(data: Path) -> list[Readiness]:
     """What every task says of its data; tasks of a family that say the same are one entry."""
-    from tasks import TaskSpec, get, names
+    from tasks import get, names
 
     folder = data if data.is_dir() else None
     groups: dict[tuple[str, bool, str], list[TaskSpec]] = {}
@@ -91,10 +101,18 @@ def readiness(data: Path) -> list[Readiness]:
         groups.setdefault((get(name).spec.family, status.present, text), []).append(get(name).spec)
     return [
         Readiness(
-            ", ".join(spec.name for spec in specs) if len(specs) < 4 else f"{family}-* ({len(specs)} tasks)",
+            _together([spec.name for spec in specs], names()),
             present,
             text,
             any("smoke" in spec.recipes for spec in specs),
         )
-        for (family, present, text), specs in groups.items()
+        for (_, present, text), specs in groups.items()
     ]
+
+
+def _together(chosen: list[str], known: list[str]) -> str:
+    """Names of tasks as the user can give them: many as one pattern, where one means them and no others."""
+    pattern = f"{chosen[0].partition('-')[0]}-*"
+    if len(chosen) > 3 and chosen == [name for name in known if fnmatchcase(name, pattern)]:
+        return f"{pattern} ({len(chosen)} tasks)"
+    return ", ".join(chosen)

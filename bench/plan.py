@@ -133,7 +133,7 @@ def trace_all(activations: Sequence[Activation]) -> tuple[list[Activation], list
     for activation in activations:
         try:
             activation.graph.hash  # noqa: B018 - tracing happens at the first look
-        except Exception as error:  # an author's function may raise anything at all
+        except (Exception, SystemExit) as error:  # an author's function may raise anything at all
             text = str(error) or type(error).__name__
             refused.append(f"activation {activation.name} is refused: {text.strip().splitlines()[0]}")
         else:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, TextIO
 
 from bench.records import Record
+from bench.tables import count_of
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -42,7 +43,7 @@ class Lines:
     def skipped(self, task: str, reason: str, cells: int) -> None:
         """A task cannot run here; so many cells are left out."""
         self._estimate.cells -= cells
-        self._say(f"skipped {task} ({cells} cells): {reason}")
+        self._say(f"skipped {task} ({count_of(cells, 'cell')}): {reason}")
 
     def dropped(self) -> None:
         """A cell is run, or was recorded, by somebody else."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from bench.errors import BenchError, DamagedRecord, StoreError
+from bench.errors import BenchError, DamagedRecord, StoreError, UsageError, unknown
 from bench.leaderboard import render
 from bench.records import Record
 from bench.store import LOCAL, Store
+from bench.tables import count_of
 
 BOARD = "leaderboard.md"
 
@@ -20,10 +22,13 @@ def write_board(results: Path, local: bool, output: Path | None) -> Path:
     """Render the published records to `leaderboard.md` beside the results folder, or the local ones inside theirs.
 
     Raises:
+        UsageError: there is no such folder.
         StoreError: the file cannot be written.
     """
     root = results / LOCAL if local else results
     path = output or (root / BOARD if local else results.parent / BOARD)
+    if not root.is_dir():
+        raise UsageError(f"there is no results folder {root}: name one with --results")
     loaded = Store(root).load(curves=False)
     for sentence in loaded.damaged:
         print(f"refused: {sentence}", file=sys.stderr)
@@ -33,9 +38,10 @@ def write_board(results: Path, local: bool, output: Path | None) -> Path:
         draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder may be a file: nothing was written
+            draft.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
-    print(f"{path}: {len(loaded.records)} records", file=sys.stderr)
+    print(f"{path}: {count_of(len(loaded.records), 'record')}", file=sys.stderr)
     return path
 
 
@@ -66,7 +72,9 @@ def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) 
         moved += 1
     if not moved and not refused:
         raise BenchError(f"{local.root} holds no such record: nothing to publish")
-    print(f"{moved} records published, {refused} refused", file=sys.stderr)
+    print(f"{count_of(moved, 'record')} published, {refused} refused", file=sys.stderr)
+    if moved:
+        print("To show them: bench leaderboard", file=sys.stderr)
     return refused
 
 
@@ -89,10 +97,40 @@ def check(record: Record, public: Store, allow_dirty: bool) -> None:
         raise Refused(f"{name} holds a graph that cannot be read ({error})") from None
     if found != record.activation.graph_hash:
         raise Refused(f"{name} holds another graph ({found}) than its hash names ({record.activation.graph_hash})")
+    _check_name(record, name, found)
     if record.dirty and not allow_dirty:
         raise Refused(f"{name} was made with local changes to the source: commit and run again, or pass --allow-dirty")
     if public.find(record.profile, record.task.name, record.seed, record.id) is not None:
         raise Refused(f"{name} is published already")
+
+
+def _check_name(record: Record, where: str, graph: str) -> None:
+    """Whether the record's function may go by its name: a name of the catalogue means that function and no other."""
+    from activations import UnknownActivation, get
+
+    try:
+        known = get(record.activation.name).graph.hash
+    except UnknownActivation:
+        return
+    if graph != known:
+        raise Refused(
+            f"{where} is called {record.activation.name} but holds another function ({graph}, {record.activation.name} "
+            f"is {known}): register it under a name of its own and run it again"
+        )
+
+
+def check_words(results: Path, tasks: Sequence[str], activations: Sequence[str]) -> None:
+    """Whether each name or pattern means something among the local records.
+
+    Raises:
+        UsageError: one does not; the message gives the nearest names.
+    """
+    paths = list(Store(results / LOCAL).paths())
+    recorded = {path.parent.name for path in paths}, {path.name.rpartition("-s")[0] for path in paths}
+    for kind, words, known in zip(("task", "activation"), (tasks, activations), recorded, strict=True):
+        for word in words:
+            if known and not any(fnmatchcase(name, word) for name in known):
+                raise unknown(f"recorded {kind}", word, sorted(known))
 
 
 def matching(profile: str, tasks: Sequence[str], activations: Sequence[str]) -> Callable[[Record], bool]:

@@ -32,10 +32,14 @@ class Summary:
     """Cells that ended in this call, in the order in which they did."""
     earlier: int = 0
     """Cells that were recorded before."""
+    failed_earlier: int = 0
+    """How many of those could end otherwise at another try."""
     elsewhere: int = 0
     """Cells that another `bench run` is working on."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Tasks that cannot run here, with the sentence that says why."""
+    unwritten: int = 0
+    """Cells that ended in this call and could not be recorded."""
     unrecorded: str = ""
     """Why results could not be written; empty where they could."""
     left: int = 0
@@ -46,7 +50,7 @@ class Summary:
     def failed(self) -> bool:
         """True where something other than an answer came out; `diverged` is an answer."""
         bad = any(record.outcome not in ("ok", "diverged") for record in self.recorded)
-        return bad or bool(self.skipped) or bool(self.unrecorded)
+        return bad or bool(self.skipped) or bool(self.unrecorded) or bool(self.failed_earlier)
 
 
 class Runner:
@@ -80,8 +84,7 @@ class Runner:
 
     def run(self, cells: Sequence[Cell]) -> Summary:
         """Run what is not recorded yet; Ctrl-C and SIGTERM stop it once every finished cell is recorded."""
-        self._pending = [cell for cell in cells if not self._is_done(cell)]
-        self._summary.earlier = len(cells) - len(self._pending)
+        self._pending = [cell for cell in cells if not self._was_done(cell)]
         begun = time.monotonic()
         self._display.begin(len(self._pending), self._slots)
         try:
@@ -104,7 +107,7 @@ class Runner:
     def _interrupt(self) -> None:
         self._summary.interrupted = True
 
-    def _is_done(self, cell: Cell) -> bool:
+    def _was_done(self, cell: Cell) -> bool:
         """Whether the cell needs no run: a sound record of it is there, and no failure that is to be tried again."""
         path = self._store.find(cell.profile, cell.task.name, cell.seed, cell.id)
         if path is None:
@@ -113,7 +116,12 @@ class Runner:
             record = self._store.read(path)
         except DamagedRecord:
             return False
-        return not (self._retry_failed and record.outcome in RETRYABLE)
+        failed = record.outcome in RETRYABLE
+        if failed and self._retry_failed:
+            return False
+        self._summary.earlier += 1
+        self._summary.failed_earlier += failed
+        return True
 
     def _fill(self, begun: float) -> bool:
         """Give every idle slot a cell; True where at least one got one."""
@@ -135,9 +143,8 @@ class Runner:
             self._summary.elsewhere += 1
             self._display.dropped()
             return False
-        if self._is_done(cell):
+        if self._was_done(cell):
             self._claims.drop(cell.id)
-            self._summary.earlier += 1
             self._display.dropped()
             return False
         return True
@@ -184,6 +191,7 @@ class Runner:
             try:
                 self._store.write(record)
             except StoreError:
+                self._summary.unwritten += 1
                 continue
             self._recorded(record)
 

@@ -20,6 +20,7 @@ from bench.progress import choose_display
 from bench.publish import write_board
 from bench.run import Runner, Summary
 from bench.store import LOCAL, Store
+from bench.tables import count_of
 from tasks.base import Task
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Request:
 def run_session(request: Request) -> int:
     """Plan, run, render; returns the exit status: 0, 1 where a cell failed or was skipped, 130 after Ctrl-C."""
     profile = get_profile(request.profile)
-    places = lanes(request.device or profile.device, request.workers)
+    places = lanes(profile.device if request.device is None else request.device, request.workers)
     published, store = Store(request.results), Store(request.results / LOCAL)
     store.check_writable()
     chosen = choose_tasks(request.tasks or profile.tasks, profile.name)
@@ -67,12 +68,14 @@ def run_session(request: Request) -> int:
         cells = tuple(
             cell for cell in cells if published.find(cell.profile, cell.task.name, cell.seed, cell.id) is None
         )
-    _say(f"{len(cells)} cells under profile {profile.name}, {len(places)} at a time on {places[0].device}")
+    _say(f"{count_of(len(cells), 'cell')} under profile {profile.name}, {len(places)} at a time on {places[0].device}")
     timeout = request.timeout or profile.timeout
     conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
     runner = Runner(store, places, conditions, choose_display(), retry_failed=request.retry_failed)
     summary = runner.run(cells)
     report(summary)
+    if summary.failed_earlier:
+        _say(f"{count_of(summary.failed_earlier, 'cell')} failed earlier; --retry-failed runs such cells again.")
     show_boards(store, profile.name)
     write_board(request.results, local=True, output=None)
     if summary.interrupted:
@@ -131,7 +134,9 @@ def show_boards(store: Store, profile: str) -> None:
 
 def report(summary: Summary) -> None:
     """Say in one line what was done, and in one more each thing that is in the way."""
-    parts = [f"{len(summary.recorded)} cells recorded", f"{summary.earlier} were there already"]
+    parts = [f"{count_of(len(summary.recorded), 'cell')} recorded", f"{summary.earlier} were there already"]
+    if summary.unwritten:
+        parts.append(f"{summary.unwritten} trained but could not be written")
     if summary.elsewhere:
         parts.append(f"{summary.elsewhere} are being run by another `bench run`")
     if summary.left:

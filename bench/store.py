@@ -134,11 +134,11 @@ class Store:
         Raises:
             DamagedRecord: the file cannot be read, is no valid record, or lies in another record's place.
         """
-        where = "/".join(path.parts[-3:])
+        where = "/".join(path.parts[-3:]).encode(errors="replace").decode()  # a name on a disk may be no UTF-8
         try:
             record = read_record(path.read_bytes(), where)
         except OSError as error:
-            raise DamagedRecord(f"{where} cannot be read ({_why(error)})") from None
+            raise DamagedRecord(f"{where} cannot be read ({(error.strerror or str(error)).lower()})") from None
         place = f"{record.profile}/{record.task.name}/{record.file_name}"
         if where != place:
             raise DamagedRecord(f"{where} does not lie in its place ({place})")

@@ -30,6 +30,11 @@ def signed(spread: Spread, metric: MetricFacts) -> str:
     return f"{spread.mean:+.{digits(metric)}f}{deviation} ({spread.n})"
 
 
+def count_of(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def escape(text: object) -> str:
     """Text that cannot break out of a table's cell or a list's line."""
     return " ".join(str(text).split()).replace("|", "\\|")

@@ -10,7 +10,7 @@ from typing import Literal
 
 from bench.compare import Row, Spread, TaskTable, paired
 from bench.records import MetricFacts
-from bench.tables import markdown, number, signed, with_spread
+from bench.tables import count_of, markdown, number, signed, with_spread
 
 ALPHA = 0.05
 """Chance of calling any one of the tasks better or worse where there is no difference; shared out over the tasks."""
@@ -97,13 +97,14 @@ def sentence(name: str, baseline: str, found: Sequence[Comparison]) -> str:
         parts.append(f"cannot be told apart on {counted['cannot tell']}")
     pairs = sorted({one.difference.n for one in found if one.difference})
     seeds = (
-        f"{pairs[0]} seeds"
+        count_of(pairs[0], "seed")
         if pairs and pairs[0] == pairs[-1]
         else f"{pairs[0]} to {pairs[-1]} seeds"
         if pairs
         else "no pair"
     )
-    text = f"{name} against {baseline} on {len(found)} tasks with {seeds}: {'; '.join(parts) or 'nothing was run'}."
+    said = "; ".join(parts) or "nothing was run"
+    text = f"{name} against {baseline} on {count_of(len(found), 'task')} with {seeds}: {said}."
     if counted["cannot tell"]:
         text += (
             " A difference below the column `needed to tell` does not show with so few seeds: add some with --seeds."

@@ -24,9 +24,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.answer import plain, plain_curves, writable
+
 if TYPE_CHECKING:
     from activations import Activation
-    from tasks.base import Task
+    from tasks.base import Context, Task
 
 PROGRESS_EVERY = 0.5
 """Seconds between two progress messages to the parent, at least."""
@@ -133,41 +135,25 @@ def _find_task(setup: Setup) -> Task:
 
 def _run(task: Task, assignment: Assignment, setup: Setup, pipe: Connection, startup: float) -> Report | Skipped:
     """Run one cell and turn whatever happens into an answer."""
-    from dataclasses import asdict, replace
+    from dataclasses import replace
 
     from activations import InjectionError
-    from tasks.base import Context, Diverged, MissingData
+    from tasks.base import Context, MissingData
 
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     _forget_peak_memory()
     begun = time.monotonic()
     context = Context(data=setup.data, device=setup.device, progress=_reporter(pipe))
     try:
-        measured = task.run(revive(assignment), assignment.seed, task.spec.recipes[setup.profile], context)
+        report = _measure(task, assignment, task.spec.recipes[setup.profile], context)
     except (MissingData, ImportError) as error:
         traceback.print_exc()
         return Skipped(_sentence(error))
-    except Diverged as error:
-        report = Report("diverged", str(error), curves=error.curves)
     except InjectionError as error:
-        report = Report("invalid_injection", str(error))
+        report = Report("invalid_injection", writable(str(error)))
     except Exception as error:  # whatever a task or a library raises is this cell's outcome, not the run's end
         traceback.print_exc()
         report = Report("out_of_memory" if _is_out_of_memory(error) else "crashed", _sentence(error))
-    else:
-        report = Report(
-            "ok",
-            score=measured.score,
-            metrics=measured.metrics,
-            curves=measured.curves,
-            injection=asdict(measured.injection),
-            parameters=measured.parameters,
-            train_seconds=measured.train_seconds,
-            train_cpu_seconds=measured.train_cpu_seconds,
-            eval_seconds=measured.eval_seconds,
-            dataset=measured.dataset,
-            notes=tuple(measured.notes),
-        )
     memory, gpu_memory, gpu = _peak_memory(setup.device)
     return replace(
         report,
@@ -178,6 +164,16 @@ def _run(task: Task, assignment: Assignment, setup: Setup, pipe: Connection, sta
         peak_gpu_memory_mib=gpu_memory,
         gpu=gpu,
     )
+
+
+def _measure(task: Task, assignment: Assignment, recipe: Any, context: Context) -> Report:
+    """Let the task run, and take down what it answers."""
+    from tasks.base import Diverged
+
+    try:
+        return Report("ok", **plain(task.run(revive(assignment), assignment.seed, recipe, context)))
+    except Diverged as error:
+        return Report("diverged", writable(str(error)), curves=plain_curves(error.curves))
 
 
 def revive(assignment: Assignment) -> Activation:
@@ -204,8 +200,8 @@ def _reporter(pipe: Connection) -> Any:
 def _sentence(error: BaseException) -> str:
     """The last line of the traceback, without the machine's paths."""
     text = (str(error).strip().splitlines() or [""])[0][:300]
-    foreseen = type(error).__module__.startswith(("tasks.", "activations."))
-    return scrub(text if foreseen and text else f"{type(error).__name__}: {text}")
+    foreseen = type(error).__module__.startswith(("tasks.", "activations.", "bench."))
+    return scrub(writable(text if foreseen and text else f"{type(error).__name__}: {text}"))
 
 
 def scrub(text: str) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
+import json
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from operator import attrgetter
+from typing import Any
 
-from tasks.base import PROFILES, Task, TaskError
+from tasks.base import PROFILES, Dataset, Metric, Reference, Task, TaskError, TaskSpec
 
 ENTRY_POINTS = "activation_bench.tasks"
 """Entry point group of installed packages; each entry names a task, a sequence of tasks, or a module with `TASKS`."""
@@ -27,26 +31,71 @@ class UnknownTask(TaskError):
     """No task has this name; the message gives the nearest ones."""
 
 
+class RefusedTask(TaskError, ValueError):
+    """A task that cannot be registered; the message says which of its facts is wrong."""
+
+
 def register_task(task: Task) -> Task:
     """Give a task a name everywhere: in `bench list`, `bench run --tasks` and the leaderboard.
 
     Raises:
-        ValueError: the name is taken by another task or cannot be a folder's name, a recipe is for no known profile,
-            or the metric's facts contradict each other.
+        RefusedTask: the name is taken by another task or cannot be a folder's name, a fact has the wrong type, or a
+            recipe is for no known profile or no dataclass of JSON scalars.
     """
-    spec = task.spec
-    if not _NAME.fullmatch(spec.name):
-        raise ValueError(f"task name {spec.name!r} is refused: use lower-case letters, digits, '-' and '_' only")
-    unknown = sorted(set(spec.recipes) - set(PROFILES))
-    if unknown:
-        raise ValueError(f"task {spec.name} has recipes for unknown profiles {unknown}: known are {list(PROFILES)}")
-    if spec.track not in ("real", "stand-in"):
-        raise ValueError(f"task {spec.name} has the track {spec.track!r}: it must be 'real' or 'stand-in'")
+    _load()  # the built-in tasks come first and keep their names
+    spec = getattr(task, "spec", None)
+    if not isinstance(spec, TaskSpec):
+        raise RefusedTask(f"{task!r} is no task: its `spec` must be a TaskSpec")
+    if not isinstance(spec.name, str) or not _NAME.fullmatch(spec.name):
+        raise RefusedTask(f"task name {spec.name!r} is refused: use lower-case letters, digits, '-' and '_' only")
+    _check_facts(spec)
+    _check_recipes(spec)
     held = _tasks.get(spec.name)
     if held is not None and held is not task:
-        raise ValueError(f"task name {spec.name} is taken already: register it under another name")
+        raise RefusedTask(f"task name {spec.name} is taken already: register it under another name")
     _tasks[spec.name] = task
     return task
+
+
+def _check_facts(spec: TaskSpec) -> None:
+    """Refuse facts of wrong types: a record or a board would fail on them much later."""
+    _expect(spec, str, "a text", "title", "family", "model", "site_rule")
+    _expect(spec, int, "a whole number above 0", "version", "sites")
+    _expect(spec, Dataset, "a Dataset", "dataset")
+    _expect(spec, str, "a text", "dataset.name", "dataset.source", "dataset.command")
+    _expect(spec, Mapping, "a mapping", "dataset.checksums", "recipes")
+    _expect(spec, Metric, "a Metric", "metric")
+    _expect(spec, str, "a text", "metric.name", "metric.unit")
+    _expect(spec, bool, "True or False", "metric.higher_is_better")
+    _expect(spec, (int, float, type(None)), "a number or None", "metric.chance")
+    _expect(spec, (Reference, type(None)), "a Reference or None", "reference")
+    if spec.reference is not None:
+        _expect(spec, (int, float), "a number", "reference.value", "reference.low", "reference.high")
+        _expect(spec, str, "a text", "reference.source")
+    if spec.track not in ("real", "stand-in"):
+        raise RefusedTask(f"task {spec.name} has the track {spec.track!r}: it must be 'real' or 'stand-in'")
+
+
+def _expect(spec: TaskSpec, kind: type | tuple[type, ...], due: str, *facts: str) -> None:
+    for fact in facts:
+        value: Any = attrgetter(fact)(spec)
+        below = kind is int and isinstance(value, int) and value < 1
+        if below or not isinstance(value, kind):
+            raise RefusedTask(f"task {spec.name} has {value!r} as its {fact}: it must be {due}")
+
+
+def _check_recipes(spec: TaskSpec) -> None:
+    """Refuse recipes that no profile asks for, or that cannot be part of a record."""
+    unknown = [profile for profile in spec.recipes if profile not in PROFILES]
+    if unknown:
+        raise RefusedTask(f"task {spec.name} has recipes for unknown profiles {unknown}: known are {list(PROFILES)}")
+    for profile, recipe in spec.recipes.items():
+        try:
+            json.dumps(dataclasses.asdict(recipe), allow_nan=False)
+        except (TypeError, ValueError):
+            raise RefusedTask(
+                f"task {spec.name} has the recipe {recipe!r} for {profile}: it must be a dataclass of JSON scalars"
+            ) from None
 
 
 def get(name: str) -> Task:
@@ -76,13 +125,9 @@ def _load() -> None:
     if _loaded:
         return
     _loaded = True
-    plugins = dict(_tasks)  # registered by a plugin file before the first look-up; the built-in ones come first
-    _tasks.clear()
     for module in BUILTIN:
         for task in import_module(module).TASKS:
             register_task(task)
-    for task in plugins.values():
-        register_task(task)
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             for task in _as_tasks(entry.load()):

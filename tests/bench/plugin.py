@@ -119,7 +119,7 @@ class Breaks(Fake):
     name = "fake-breaks"
 
     def end(self, activation: Activation, seed: int) -> Measurement:
-        raise KeyError("/home/somebody/secret/place/file.bin")
+        raise KeyError("/mnt/somebody/secret/place/file.bin")
 
 
 class Leaves(Fake):
@@ -136,5 +136,19 @@ class NoNumber(Fake):
         return replace(measurement(activation, seed), score=float("nan"))
 
 
-for kind in (Fake, Diverges, Kills, Sleeps, Misses, Absent, Fills, Breaks, Leaves, NoNumber):
+class Words(Fake):
+    name = "fake-words"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        return replace(measurement(activation, seed), score="abc")  # type: ignore[arg-type]
+
+
+class WordsOnTheWay(Fake):
+    name = "fake-curves"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        raise Diverged("loss is nan at step 2", {"train_loss": "abc"})  # type: ignore[dict-item]
+
+
+for kind in (Fake, Diverges, Kills, Sleeps, Misses, Absent, Fills, Breaks, Leaves, NoNumber, Words, WordsOnTheWay):
     register_task(kind())

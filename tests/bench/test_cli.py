@@ -48,6 +48,14 @@ def test_a_run_records_renders_and_says_so(tmp_path: Path) -> None:
     assert (results / LOCAL / "leaderboard.md").read_text() == board
 
 
+def test_failures_of_an_earlier_call_are_said(tmp_path: Path) -> None:
+    arguments = run_arguments(tmp_path / "results", "fake-words", "0")
+    assert run_bench(*arguments).returncode == 1
+    again = run_bench(*arguments)
+    assert again.returncode == 1
+    assert "2 cells failed earlier; --retry-failed runs such cells again." in again.stderr
+
+
 def test_two_runs_at_once_do_no_cell_twice(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     arguments = run_arguments(tmp_path / "results", "fake-good", "0-5")
@@ -112,6 +120,12 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path: Path, number: signal.Signals)
         (["run", "--tasks", "molecules-gcm"], "no task is called 'molecules-gcm'"),
         (["run", "--tasks", "cifar10-resnet18"], "has no recipe for profile smoke"),
         (["run", "--tasks", "lab-feynman", "--seeds", "one"], "seeds are written like"),
+        (["run", "--tasks", ""], "--tasks is empty"),
+        (["run", "--activations", ","], "--activations is empty"),
+        (["run", "--seeds", ""], "seeds are written like"),
+        (["run", "--device", ""], "--device is cpu, cuda or cuda:N"),
+        (["run", "--data", "/nowhere"], "there is no data folder /nowhere"),
+        (["leaderboard", "--results", "/nowhere"], "there is no results folder /nowhere"),
         (["run", "--workers", "0"], "--workers must be at least 1"),
         (["run", "--device", "tpu"], "--device is cpu, cuda or cuda:N"),
         (["run", "--timeout", "-1"], "--timeout is a number of seconds above 0"),
@@ -128,7 +142,7 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path: Path, number: signal.Signals)
 )
 def test_mistakes_are_one_sentence(tmp_path: Path, arguments: list[str], complaint: str) -> None:
     where = ["--data", str(tmp_path)] if arguments[0] == "data" else ["--results", str(tmp_path)]
-    done = run_bench(*arguments, *([] if arguments[0] == "list" else where))
+    done = run_bench(*arguments, *([] if arguments[0] == "list" or "/nowhere" in arguments else where))
     assert done.returncode in (1, 2), done.stderr
     assert complaint in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

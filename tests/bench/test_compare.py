@@ -1,6 +1,9 @@
 """Pairs by seed, ranks by family, and nothing averaged over what is missing."""
 
-from bench.compare import CLRS_ALGORITHMS, Board, Spread, clrs_mean, make_boards, make_table, paired
+import json
+
+import activations
+from bench.compare import CLRS_ALGORITHMS, RELU, Board, Spread, clrs_mean, make_boards, make_table, paired
 from bench.records import Record
 
 from .conftest import MakeRecord
@@ -139,3 +142,29 @@ def test_a_seed_that_lacks_an_algorithm_has_no_clrs_mean(make_record: MakeRecord
     assert table is not None
     assert set(table.by_label["gelu"].scores) == {0}
     assert set(table.by_label["relu"].scores) == {0, 1}
+
+
+def test_relu_is_known_by_its_graph(make_record: MakeRecord) -> None:
+    """Neither another name of ReLU nor another function of its name can take the baseline away."""
+    assert json.loads(activations.get("relu").graph.to_json()) == RELU
+    relu, gelu = make_record("t", "relu", 0, 90.0), make_record("t", "gelu", 0, 92.0)
+    graph = relu.activation.graph_hash
+    renamed = make_record("t", "a-plain-relu", 1, 91.0, graph_hash=graph)
+    renamed = renamed.model_copy(update={"activation": renamed.activation.model_copy(update={"graph": RELU})})
+    forged = make_record("t", "relu", 0, 10.0, graph_hash="0" * 16)
+    forged = forged.model_copy(update={"activation": forged.activation.model_copy(update={"graph": {"nodes": []}})})
+    for records in ([relu, gelu, renamed, forged], [forged, renamed, gelu, relu]):
+        table = make_table(records)
+        assert set(table.by_label) == {"relu", "relu (000000)", "gelu"}
+        assert table.by_label["relu"].scores == {0: 90.0, 1: 91.0}
+        assert table.by_label["gelu"].difference == Spread.of([2.0])
+    assert make_table([forged, gelu]).by_label["gelu"].difference is None
+    only_renamed = make_table([renamed, make_record("t", "gelu", 1, 92.0)])
+    assert only_renamed.by_label["gelu"].difference == Spread.of([1.0])
+
+
+def test_a_built_in_name_wins_then_the_commonest(make_record: MakeRecord) -> None:
+    names = [("a-gelu", 0), ("a-gelu", 1), ("gelu", 2)]
+    assert list(make_table([make_record("t", n, s, graph_hash="one") for n, s in names]).by_label) == ["gelu"]
+    names = [("b", 0), ("b", 1), ("a", 2)]
+    assert list(make_table([make_record("t", n, s, graph_hash="one") for n, s in names]).by_label) == ["b"]

@@ -114,3 +114,26 @@ def test_a_consented_fetch_is_laid_out(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(content))
     prepare(["toy"], tmp_path / "data", None, download=True)
     assert laid_out(tmp_path / "data" / "toy-py") == FILES
+
+
+@pytest.mark.parametrize("kind", ["archive", "folder", "download"])
+def test_a_damaged_file_is_replaced(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = folder(tmp_path / "data")
+    (home / "batch_1").write_bytes(b"forged")
+    (home / "raw/batch_2").unlink()
+    (home / "mine").write_bytes(b"kept")
+    packed = archive(tmp_path / "web")
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(packed.read_bytes()))
+    origin = {"archive": packed, "folder": folder(tmp_path / "good"), "download": None}[kind]
+    prepare(["toy"], tmp_path / "data", origin, download=kind == "download")
+    assert laid_out(home) == {**FILES, "mine": b"kept"}
+    assert "batch_1, raw/batch_2 replaced" in capsys.readouterr().out
+
+
+def test_a_damaged_file_is_not_replaced_by_another_one(tmp_path: Path) -> None:
+    home = folder(tmp_path / "data", {**FILES, "batch_1": b"forged"})
+    with pytest.raises(DataError, match="wrong checksum"):
+        prepare(["toy"], tmp_path / "data", archive(tmp_path, {**FILES, "batch_1": b"other"}), download=False)
+    assert (home / "batch_1").read_bytes() == b"forged"

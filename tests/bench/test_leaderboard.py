@@ -81,5 +81,10 @@ def test_refused_files_are_named(records: list[Record]) -> None:
     assert "* smoke/digits/x.json is no valid record" in board(records, "smoke/digits/x.json is no valid record")
 
 
+def test_a_function_from_a_file_needs_its_file(make_record: MakeRecord) -> None:
+    text = board([make_record("t", name) for name in ("relu", "my-own")])
+    assert "--activations my-own,relu --seeds 0 --plugin FILE`" in text
+
+
 def test_no_records_is_said(records: list[Record]) -> None:
     assert "There are no records yet" in board([])

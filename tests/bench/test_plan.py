@@ -64,6 +64,15 @@ def test_a_refused_activation_does_not_stop_the_others(fake_tasks: dict[str, Tas
     assert plan.refused[0].startswith("activation bad is refused: ")
 
 
+def test_a_function_that_exits_is_refused(fake_tasks: dict[str, Task]) -> None:
+    def leaves(x: torch.Tensor) -> torch.Tensor:
+        raise SystemExit("bye")
+
+    plan = make_plan("smoke", [fake_tasks["fake-good"].spec], [Activation("bad", leaves, "?")], (0,))
+    assert len(plan.refused) == 1
+    assert "bye" in plan.refused[0]
+
+
 def test_recipes_are_json_and_must_exist(fake_tasks: dict[str, Task]) -> None:
     spec = fake_tasks["fake-good"].spec
     assert recipe_of(spec, "smoke") == {"steps": 3, "pause": 0.0, "lengths": [4, 7]}

@@ -32,7 +32,7 @@ def test_lines_are_plain(make_record: MakeRecord) -> None:
     assert stream.getvalue().splitlines() == [
         "[1/3] digits gelu seed 0: 90 % (3.5 s)",
         "[2/3] digits sine seed 0: diverged (it diverged)",
-        "skipped cifar (1 cells): there is no data",
+        "skipped cifar (1 cell): there is no data",
     ]
     assert "\x1b" not in stream.getvalue()
 

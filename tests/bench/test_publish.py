@@ -1,14 +1,15 @@
 """Chosen records move to the published ones, once, and only where they are what they say."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import activations
-from bench.errors import BenchError
-from bench.publish import matching, publish, write_board
+from bench.errors import BenchError, StoreError, UsageError
+from bench.publish import check_words, matching, publish, write_board
 from bench.records import Record
 from bench.store import LOCAL, Store
 
@@ -32,7 +33,7 @@ def test_chosen_records_move(tmp_path: Path) -> None:
     assert [record.task.name for record in local.load().records] == ["lab-feynman"]
 
 
-@pytest.mark.parametrize("fault", ["dirty", "graph", "damaged", "twice"])
+@pytest.mark.parametrize("fault", ["dirty", "graph", "name", "damaged", "twice"])
 def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
     local, record = Store(tmp_path / LOCAL), sound()
     if fault == "dirty":
@@ -40,6 +41,8 @@ def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixtu
     if fault == "graph":
         other = json.loads(activations.get("gelu").graph.to_json())
         record = record.model_copy(update={"activation": record.activation.model_copy(update={"graph": other})})
+    if fault == "name":
+        record = sound(activation="gelu")
     if fault == "twice":
         Store(tmp_path).write(record)
     path = local.write(record)
@@ -49,6 +52,7 @@ def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixtu
     assert path.exists()
     assert len(list(Store(tmp_path).paths())) == (fault == "twice")
     words = {"dirty": "local changes", "graph": "another graph", "damaged": "no valid", "twice": "published already"}
+    words["name"] = "is called gelu but holds another function"
     assert words[fault] in capsys.readouterr().err
 
 
@@ -62,6 +66,15 @@ def test_nothing_to_publish_is_said(tmp_path: Path) -> None:
         publish(tmp_path, matching("", [], []), allow_dirty=False)
 
 
+def test_a_misspelt_name_gets_the_nearest(tmp_path: Path) -> None:
+    Store(tmp_path / LOCAL).write(sound(task="lab-harmonics"))
+    check_words(tmp_path, ["lab-*"], ["relu"])
+    with pytest.raises(UsageError, match="did you mean lab-harmonics"):
+        check_words(tmp_path, ["lab-harmonix"], [])
+    with pytest.raises(UsageError, match="did you mean relu"):
+        check_words(tmp_path, [], ["rulu"])
+
+
 def test_boards_lie_apart(tmp_path: Path) -> None:
     results = tmp_path / "results"
     Store(results).write(sound(seed=0))
@@ -73,3 +86,25 @@ def test_boards_lie_apart(tmp_path: Path) -> None:
     before = published.read_bytes()
     write_board(results, False, None)
     assert published.read_bytes() == before
+
+
+def test_a_board_is_not_lost_to_a_slip(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no results folder"):
+        write_board(tmp_path / "nowhere", False, None)
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="there is no results folder"):
+        write_board(tmp_path / "file", False, None)
+    assert not (tmp_path / "leaderboard.md").exists()
+    with pytest.raises(StoreError, match="cannot write"):
+        write_board(tmp_path, False, tmp_path / "file" / "board.md")
+
+
+def test_a_strange_file_does_not_block_the_board(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    folder = Store(results).write(sound()).parent
+    (folder / os.fsdecode(b"\xff.json")).write_text("{}")
+    (folder / "e.json").mkdir()
+    text = write_board(results, False, None).read_text()
+    assert "?.json is no valid record" in text
+    assert "e.json cannot be read (is a directory)" in text
+    assert "--seeds 0`" in text

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import activations
+from bench.build import build_record
 from bench.devices import lanes
 from bench.errors import StoreError
 from bench.plan import Cell, make_plan
@@ -18,6 +19,7 @@ from bench.progress import Lines
 from bench.records import Record
 from bench.run import Runner, Summary
 from bench.store import Store
+from bench.worker import Report
 from tasks import Task
 
 from .conftest import PLUGIN
@@ -85,6 +87,8 @@ def test_a_cell_is_recorded_with_everything(tmp_path: Path, plan: MakePlan) -> N
         ("kills", "crashed", "SIGKILL"),
         ("fills", "out_of_memory", "MemoryError: no room for 4 TiB"),
         ("breaks", "crashed", "KeyError: '…/file.bin'"),
+        ("words", "crashed", "score is 'abc', where a number is due"),
+        ("curves", "crashed", "curves['train_loss'] is 'abc', where a sequence is due"),
         ("leaves", "invalid_injection", "1 swapped, 1 left where 2 sites are declared"),
     ],
 )
@@ -96,6 +100,18 @@ def test_how_a_cell_can_fail(tmp_path: Path, plan: MakePlan, task: str, outcome:
     if task == "diverges":
         assert record.curves["train_loss"][0] == 1.0
     assert "somebody" not in record.to_json()
+
+
+def test_a_bad_answer_leaves_the_other_cells_alone(tmp_path: Path, plan: MakePlan) -> None:
+    summary = run(tmp_path, plan("words", "good"))
+    assert [record.outcome for record in summary.recorded] == ["crashed", "crashed", "ok", "ok"]
+
+
+def test_a_report_that_makes_no_record_is_a_crash(plan: MakePlan) -> None:
+    report = Report("diverged", metrics={"loss": "abc"}, started_at="now")  # type: ignore[dict-item]
+    record = build_record(plan("good")[0], report, lanes("cpu", 1)[0])
+    assert record.outcome == "crashed"
+    assert "metrics.loss" in record.reason
 
 
 def test_a_cell_that_takes_too_long_is_given_up(tmp_path: Path, plan: MakePlan) -> None:
@@ -138,7 +154,8 @@ def test_a_second_call_runs_nothing_again(tmp_path: Path, plan: MakePlan, trace:
 def test_failures_of_the_machine_are_tried_again_when_asked(tmp_path: Path, plan: MakePlan, trace: Path) -> None:
     cells = plan("fills", "diverges", functions=("relu",))
     run(tmp_path, cells)
-    assert run(tmp_path, cells).recorded == []
+    second = run(tmp_path, cells)
+    assert (second.recorded, second.earlier, second.failed_earlier, second.failed) == ([], 2, 1, True)
     again = run(tmp_path, cells, retry_failed=True)
     assert [record.task.name for record in again.recorded] == ["fake-fills"]
     assert len(Store(tmp_path).load().records) == 2
@@ -173,6 +190,17 @@ def test_a_full_disk_stops_new_cells_and_loses_none(
     assert [record.id for record in Store(tmp_path).load().records] == [calls[0].id]
     assert summary.left == 3
     assert summary.failed
+
+
+def test_a_cell_that_cannot_be_written_is_counted(
+    tmp_path: Path, plan: MakePlan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> Path:
+        raise StoreError("cannot write results")
+
+    monkeypatch.setattr(Store, "write", full)
+    summary = run(tmp_path, plan("good"))
+    assert (len(summary.recorded), summary.unwritten, summary.left) == (0, 1, 1)
 
 
 def test_no_cell_is_started_when_the_time_is_over(tmp_path: Path, plan: MakePlan) -> None:

@@ -2,20 +2,23 @@
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import activations
+import tasks
 from bench import attempt as attempt_module
 from bench import devices
 from bench.attempt import Trial, attempt
 from bench.card import card
 from bench.doctor import diagnose, examine
 from bench.errors import UsageError
-from bench.listing import readiness, show
+from bench.listing import _profiles, _together, readiness, show
+from bench.profiles import PROFILES
 from bench.records import Record
-from bench.session import Request, run_session
+from bench.session import Request, choose_tasks, run_session
 from bench.store import LOCAL, Store
 from tasks import Task
 
@@ -29,6 +32,19 @@ def test_a_list_has_every_name(tmp_path: Path, capsys: pytest.CaptureFixture[str
         assert name in text
     show("profiles", tmp_path)
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+def test_lists_can_be_used_as_they_stand(tmp_path: Path) -> None:
+    """A pattern stands for the tasks of its line and no others; profiles come smallest first."""
+    for entry in readiness(tmp_path):
+        for word in entry.tasks.partition(" (")[0].split(", "):
+            assert choose_tasks([word], "smoke" if entry.smoke else "paper")
+    assert _together(["a-1", "a-2", "a-3", "a-4"], ["a-1", "a-2", "a-3", "a-4", "b-1"]) == "a-* (4 tasks)"
+    assert _together(["a-1", "a-2", "a-3", "b-1"], ["a-1", "a-2", "a-3", "b-1"]) == "a-1, a-2, a-3, b-1"
+    for name in tasks.names():
+        profiles = list(tasks.get(name).spec.recipes)
+        spec = replace(tasks.get(name).spec, recipes={key: None for key in reversed(profiles)})
+        assert _profiles(spec).split(",") == [profile for profile in PROFILES if profile in profiles]
 
 
 def test_missing_data_comes_with_the_command_that_brings_it(tmp_path: Path) -> None:
@@ -92,7 +108,7 @@ def test_a_trial_gives_a_verdict_and_reuses_its_baselines(tmp_path: Path, capsys
     assert attempt(trial("x * tanh(x)", tmp_path)) == 0
     text = capsys.readouterr().out
     assert "| fake-good (% ↑) | 81.00 ± 1.00 (3) | 82.50 ± 1.00 (3) | 81.00 ± 1.00 (3) |" in text
-    assert "candidate against relu on 1 tasks with 3 seeds: cannot be told apart on 1." in text
+    assert "candidate against relu on 1 task with 3 seeds: cannot be told apart on 1." in text
     store = Store(tmp_path / LOCAL / "try")
     before = {path: path.stat().st_mtime_ns for path in store.paths()}
     assert len(before) == 9
