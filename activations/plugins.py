@@ -51,10 +51,8 @@ def load_installed() -> None:
     for entry in entry_points(group=ENTRY_POINTS):
         try:
             entry.load()
-        except (
-            Exception,
-            SystemExit,
-        ) as error:  # a stranger's package may fail in any way, and must not stop the others
+        except (Exception, SystemExit) as error:
+            # A stranger's package may fail in any way, and must not stop the others.
             package = entry.dist.name if entry.dist else entry.value
             warnings.warn(
                 f"The activations of the installed package {package!r} are left out: {describe(error)}.", stacklevel=2
