@@ -16,8 +16,12 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, UsageError, unknown
+
+if TYPE_CHECKING:
+    from tasks import Dataset
 
 
 class DataError(BenchError):
@@ -147,7 +151,7 @@ def _locate(name: str, source: Source, origin: Path, place: Path) -> Path:
     for candidate in (origin / part for part in inner if part):
         if candidate.exists():
             return candidate
-    if origin.is_dir() and all((origin / file).is_file() for file in checksums(source)):
+    if origin.is_dir() and all((origin / file).is_file() for file in dataset(source).checksums):
         return origin
     wanted = source.archive or "the folders train and val"
     raise DataError(f"{origin} holds neither {wanted} nor a folder {source.folder}: nothing to lay out for {name}")
@@ -189,27 +193,36 @@ def _verified(name: str, source: Source, folder: Path) -> str:
     """Check every file that has a published checksum.
 
     Raises:
-        DataError: one is absent or differs.
+        DataError: one is absent or differs, and is no file that may be made anew.
     """
     for file, fault in _faults(source, folder).items():
         raise DataError(f"{name}: {folder / file} {fault}; bring a good copy with --from or --download")
-    expected = checksums(source)
-    return f"{len(expected)} files verified" if expected else "no checksums are published for it"
+    facts = dataset(source)
+    if not facts.checksums:
+        return "no checksums are published for it"
+    rebuilt = [file for file in facts.rebuildable if _digest(folder / file, facts.checksums[file]) is not None]
+    verified = f"{len(facts.checksums) - len(rebuilt)} files verified"
+    return f"{verified}, {len(rebuilt)} made anew from its source, which a run notes" if rebuilt else verified
 
 
 def _faults(source: Source, folder: Path) -> dict[str, str]:
     """What is wrong with each file of a data set that is absent or differs from what was published."""
     faults = {}
-    for file, digest in checksums(source).items():
+    facts = dataset(source)
+    for file, published in facts.checksums.items():
         if not (folder / file).is_file():
             faults[file] = "is missing"
-            continue
-        algorithm = digest.partition(":")[0]
-        with open(folder / file, "rb") as content:
-            found = f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
-        if found != digest:
-            faults[file] = f"has the wrong checksum ({found}, published {digest})"
+        elif file not in facts.rebuildable and (found := _digest(folder / file, published)) is not None:
+            faults[file] = f"has the wrong checksum ({found}, published {published})"
     return faults
+
+
+def _digest(file: Path, published: str) -> str | None:
+    """A file's digest where it is not the published one, by the same algorithm; None where it is."""
+    algorithm = published.partition(":")[0]
+    with open(file, "rb") as content:
+        found = f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
+    return None if found == published else found
 
 
 def _replace(files: Iterable[str], found: Path, home: Path) -> None:
@@ -224,11 +237,11 @@ def _replace(files: Iterable[str], found: Path, home: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-def checksums(source: Source) -> Mapping[str, str]:
-    """Published checksums, from the task that reads the data set; file name to `algorithm:hex digest`."""
+def dataset(source: Source) -> Dataset:
+    """What the task that reads the data set states of it."""
     from tasks import get
 
-    return get(source.task).spec.dataset.checksums
+    return get(source.task).spec.dataset
 
 
 def _generate(data: Path) -> None:

@@ -58,6 +58,9 @@ class Dataset:
     """File name to `algorithm:hex digest`; empty for data generated from a seed."""
     command: str = ""
     """The command that brings the data, shown when it is missing; empty where none is needed."""
+    rebuildable: tuple[str, ...] = ()
+    """Files of `checksums` that may be made anew from the same source, with other bytes: a run then checks what they
+    hold, and notes it in the record."""
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,7 @@ MOLHIV = MoleculeTask(
             "41,127 molecules, split by scaffold",
             CHECKSUMS | FEATURE_CHECKSUMS,
             COMMAND,
+            tuple(FEATURE_CHECKSUMS),
         ),
         model=_NETWORK.format(layers=5, width=300),
         sites=14,

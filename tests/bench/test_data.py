@@ -12,6 +12,7 @@ import pytest
 from bench import data
 from bench.data import DataError, Source, prepare
 from bench.errors import UsageError
+from tasks import Dataset
 
 FILES = {"batch_1": b"first", "raw/batch_2": b"second"}
 
@@ -23,7 +24,7 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "SOURCES", {"toy": source})
     monkeypatch.setattr(data, "NAMES", ("toy",))
     sums = {name: "md5:" + hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in FILES.items()}
-    monkeypatch.setattr(data, "checksums", lambda _: sums)
+    monkeypatch.setattr(data, "dataset", lambda _: Dataset("toy", "made here", sums))
 
 
 def folder(root: Path, files: dict[str, bytes] = FILES, name: str = "toy-py") -> Path:
@@ -71,6 +72,18 @@ def test_what_lies_there_is_verified(tmp_path: Path, capsys: pytest.CaptureFixtu
     (home / "batch_1").write_bytes(b"firsts")
     with pytest.raises(DataError, match="wrong checksum"):
         prepare(["toy"], tmp_path, None, download=False)
+
+
+def test_files_that_may_be_made_anew_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sums = data.dataset(data.SOURCES["toy"]).checksums
+    monkeypatch.setattr(data, "dataset", lambda _: Dataset("toy", "made here", sums, rebuildable=("batch_1",)))
+    prepare(["toy"], tmp_path / "data", folder(tmp_path, {**FILES, "batch_1": b"anew"}), download=False)
+    assert "1 files verified, 1 made anew from its source" in capsys.readouterr().out
+    (tmp_path / "data" / "toy-py" / "batch_1").unlink()
+    with pytest.raises(DataError, match="is missing"):
+        prepare(["toy"], tmp_path / "data", None, download=False)
 
 
 @pytest.mark.parametrize("files", [{**FILES, "batch_1": b"forged"}, {"batch_1": b"first"}])
