@@ -105,6 +105,12 @@ class Shape:
     """How many last axes of x are left out; None leaves out all of them."""
     tail: tuple[int | Size, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Refuse what is no number: shapes become source text, and may come from a file."""
+        plain = [length for length in self.tail if not isinstance(length, Size)]
+        if not all(type(number) is int for number in ([] if self.drop is None else [self.drop]) + plain):
+            raise GraphError(f"the shape {(self.drop, self.tail)!r} may hold whole numbers and sizes only.")
+
     def evaluate(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape for an x of this shape."""
         head = () if self.drop is None else shape[: len(shape) - self.drop]
@@ -226,6 +232,8 @@ def _check(graph: Graph) -> None:
             raise GraphError(f"the operation {node.op!r} is not in the table of operations.")
         OPS[node.op].check(node)
         for value in node.inputs:
+            if not isinstance(value, str | bool | int | float | Size):
+                raise GraphError(f"node {index} ({node.op}) reads {value!r}, which is no value, number or size.")
             if isinstance(value, str) and value not in values:
                 raise GraphError(f"node {index} ({node.op}) reads {value!r}, which no earlier node makes.")
         values.add(f"v{index}")

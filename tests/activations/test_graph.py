@@ -40,6 +40,11 @@ def changed(**changes: Any) -> str:
     return json.dumps(json.loads(SWISH.to_json()) | changes)
 
 
+def expansion(drop: Any, tail: list[Any]) -> dict[str, Any]:
+    """An `expand` to a shape as a file may state it."""
+    return {"op": "expand", "inputs": ["x"], "attributes": {"shape": {"shape": {"drop": drop, "tail": tail}}}}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -53,6 +58,10 @@ def changed(**changes: Any) -> str:
         (changed(nodes=[{"op": "sin", "inputs": ["x"], "attributes": {"dim": 1}}]), "takes the attributes"),
         (changed(nodes=[{"op": "mul", "inputs": [1, 2], "attributes": {}}]), "must read at least one tensor"),
         (changed(nodes=[{"op": "mul", "inputs": ["x", {"code": "1"}], "attributes": {}}]), "no input or attribute"),
+        (changed(nodes=[{"op": "mul", "inputs": ["x", [1]], "attributes": {}}]), "which is no value, number or size"),
+        (changed(nodes=[expansion("0], print(1), x.shape[:0", [])]), "may hold whole numbers and sizes only"),
+        (changed(nodes=[expansion(1, ["print(1)"])]), "may hold whole numbers and sizes only"),
+        (changed(nodes=[expansion(None, [1.5])]), "may hold whole numbers and sizes only"),
         (changed(outputs=["v9"]), "'v9' is made by no node"),
         (changed(outputs=[]), "has an output"),
         (changed(inputs=["y"]), "first input of a graph is x"),
