@@ -54,6 +54,8 @@ class Activation:
     """Python text of the definition."""
     aliases: tuple[str, ...] = ()
     """Other names that the field uses for the same function."""
+    mined_on: tuple[str, ...] = ()
+    """Tasks whose data chose this function in a search of ours: its scores there are marked."""
 
     @staticmethod
     def from_graph(name: str, graph: Graph, formula: str = "") -> Activation:
@@ -115,6 +117,7 @@ def register(
     reference: str = "",
     origin: str = "hand-designed",
     aliases: Iterable[str] = (),
+    mined_on: Iterable[str] = (),
 ) -> Callable[[Function], Function]:
     """Give a plain torch function of one tensor a name everywhere; the function itself is returned unchanged.
 
@@ -131,7 +134,8 @@ def register(
     def decorate(function: Function) -> Function:
         if not callable(function):
             raise RegistryError(f"@register({name!r}) stands above {function!r}, which is no function.")
-        add(Activation(name, function, formula, reference, origin, source_of(function), tuple(aliases)))
+        source, others, tasks = source_of(function), tuple(aliases), tuple(mined_on)
+        add(Activation(name, function, formula, reference, origin, source, others, tasks))
         return function
 
     return decorate
@@ -217,7 +221,8 @@ def _load_catalogue() -> None:
     if _loaded:
         return
     _loaded = True  # first, because each built-in registers itself and comes back here
-    import activations.builtin  # noqa: F401
+    import activations.builtin
+    import activations.mined  # noqa: F401
     from activations.plugins import load_installed
 
     load_installed()

@@ -116,6 +116,7 @@ def activation_facts(cell: Cell) -> ActivationFacts:
         graph=json.loads(graph.to_json()),
         pointwise=graph.pointwise,
         flops=graph.flops,
+        mined_on=activation.mined_on,
     )
 
 

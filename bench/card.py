@@ -42,7 +42,8 @@ def _definition(activation: Activation) -> Iterator[str]:
     yield f"* formula: {activation.formula}"
     yield f"* LaTeX: {known.latex}"
     yield f"* reference: {activation.reference or 'unpublished'}"
-    yield f"* origin: {activation.origin}"
+    mined_on = f"; its data chose it: {', '.join(activation.mined_on)}" if activation.mined_on else ""
+    yield f"* origin: {activation.origin}{mined_on}"
     if activation.aliases:
         yield f"* also called: {', '.join(activation.aliases)}"
     place = "pointwise" if known.pointwise else "not pointwise: an element of the output depends on others of the input"

@@ -45,6 +45,7 @@ graph and source, the audit of the injection, versions, hardware and commit.
 * **Sites** are the activation functions in the network: `17 / 0` means that 17 were swapped and none was left.
 * **Training time** is a median over seeds of the ratio to ReLU's on the same kind of machine: processor time for cells
   on a CPU, time by the clock for cells on a GPU.
+* `†` marks the score of a mined function on a task whose data chose it: read it on the other tasks.
 * **Failures** are results: `diverged` is a training that became non-finite, and no such run has a score.
 """
 
@@ -262,13 +263,18 @@ def _score(row: Row | None, metric: MetricFacts) -> str:
     if row is None:
         return "missing"
     failed = f", {len(row.failures)} failed" if row.failures else ""
-    return with_spread(row.score, metric) + failed if row.score else "failed"
+    return with_spread(row.score, metric) + _mark(row) + failed if row.score else "failed"
 
 
 def _difference(row: Row | None, metric: MetricFacts) -> str:
     if row is None or row.difference is None:
         return ""
-    return "0" if row.label == BASELINE else signed(row.difference, metric)
+    return "0" if row.label == BASELINE else signed(row.difference, metric) + _mark(row)
+
+
+def _mark(row: Row) -> str:
+    """A dagger where the task's own data chose the function."""
+    return " †" if any(record.task.name in record.activation.mined_on for record in row.records) else ""
 
 
 def _head(table: TaskTable) -> str:

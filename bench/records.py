@@ -90,6 +90,8 @@ class ActivationFacts(Part):
     pointwise: bool
     flops: float | None
     """Floating-point operations an element, by our stated table."""
+    mined_on: tuple[str, ...] = ()
+    """Tasks whose data chose this function in a search."""
 
 
 class InjectionAudit(Part):

@@ -43,6 +43,23 @@ def test_it_shows_scores_differences_and_ranks(records: list[Record]) -> None:
     assert "2 / 0" in text
 
 
+def test_a_mined_function_is_marked_where_it_was_mined(records: list[Record]) -> None:
+    assert "†" not in board(records).partition("## Profile")[2]
+    mined = [
+        record.model_copy(update={"activation": record.activation.model_copy(update={"mined_on": ("lab-feynman",)})})
+        if record.activation.name == "gelu"
+        else record
+        for record in records
+    ]
+    marked = {line for line in board(mined).partition("## Profile")[2].splitlines() if "†" in line}
+    assert marked
+    assert all(line.startswith(("| 1      | gelu", "| gelu ")) for line in marked), marked
+    lab = board(mined).partition("### lab-feynman")[2].partition("###")[0]
+    digits = board(mined).partition("### digits\n")[2].partition("###")[0]
+    assert "+0.50 ± 0.00 (3) †" in lab
+    assert "†" not in digits
+
+
 def test_stand_ins_stand_apart(records: list[Record]) -> None:
     text = board(records)
     real, stand_in = text.index("## Profile `smoke`, real"), text.index("## Profile `smoke`, stand-ins")
