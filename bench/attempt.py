@@ -17,7 +17,7 @@ from bench.profiles import get_profile
 from bench.progress import choose_display
 from bench.run import Runner
 from bench.session import INTERRUPTED, choose_tasks, report, with_data
-from bench.store import LOCAL, Store
+from bench.store import LOCAL, TRIALS, Store
 from bench.verdict import compare, comparison_table, score_table, sentence
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def attempt(trial: Trial) -> int:
     for baseline in baselines:
         if baseline.graph.hash == candidate.graph.hash:
             raise UsageError(f"{trial.source!r} is the same function as {baseline.name}: there is nothing to compare")
-    store = Store(trial.results / LOCAL / "try")
+    store = Store(trial.results / LOCAL / TRIALS)
     store.check_writable()
     ready, absent = with_data(choose_tasks(trial.tasks or TASKS, PROFILE), trial.data)
     plan = make_plan(PROFILE, [task.spec for task in ready], [*baselines, candidate], parse_seeds(trial.seeds))

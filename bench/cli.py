@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
 
-from bench.errors import BenchError, UsageError
+from bench.cli_mine import mine_app, promote
+from bench.errors import BenchError
+from bench.options import RESULTS, Data, Names, Plugins, Results, data_folder, load_plugins, split
 
 app = typer.Typer(
     help="Does an activation function generalise? Put it into real networks, beside ReLU, under the same seeds.",
@@ -20,22 +21,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Bring and check the data sets.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-
-Results = Annotated[Path, typer.Option("--results", help="Folder of the records.", show_default=True)]
-Data = Annotated[
-    Optional[Path],  # noqa: UP045 - typer reads it at run time
-    typer.Option(
-        "--data", help="Folder of the data sets [default: $ACTIVATION_BENCH_DATA, or data/].", show_default=False
-    ),
-]
-Plugins = Annotated[
-    Optional[list[Path]],  # noqa: UP045
-    typer.Option(
-        "--plugin", help="Python file that registers activations or tasks; may be repeated.", show_default=False
-    ),
-]
-Names = Optional[list[str]]  # noqa: UP045
-RESULTS = Path("results")
+app.add_typer(mine_app, name="mine")
+app.command()(promote)
 
 
 @app.command("list")
@@ -195,48 +182,12 @@ def main() -> None:
 
 def foreseen(error: Exception) -> bool:
     """Whether an error's message is meant for the user: those that our own packages define."""
-    return type(error).__module__.split(".")[0] in ("bench", "tasks", "activations")
+    return type(error).__module__.split(".")[0] in ("bench", "mining", "tasks", "activations")
 
 
 def _fail(sentence: str, code: int) -> None:
     print(f"bench: {sentence}", file=sys.stderr)
     sys.exit(code)
-
-
-def load_plugins(files: list[Path] | None) -> None:
-    """Execute the user's own files, so that what they register has a name.
-
-    Raises:
-        activations.PluginError: a file is not there or fails.
-    """
-    if files:
-        from activations import load_plugin
-
-        for file in files:
-            load_plugin(file)
-
-
-def data_folder(named: Path | None, new: bool = False) -> Path:
-    """The folder of the data sets: named, or by environment, or `data`.
-
-    Raises:
-        UsageError: a named one does not exist, and is not about to be made.
-    """
-    if named is not None and not new and not named.is_dir():
-        raise UsageError(f"there is no data folder {named}: `bench data prepare` makes it, or name another with --data")
-    return named or Path(os.environ.get("ACTIVATION_BENCH_DATA") or "data")
-
-
-def split(names: list[str] | None, option: str) -> list[str]:
-    """Names given by commas, by repeating the option, or both.
-
-    Raises:
-        UsageError: the option was given without any name.
-    """
-    found = [name.strip() for words in names or [] for name in words.split(",") if name.strip()]
-    if names and not found:
-        raise UsageError(f"{option} is empty: give it names or patterns, or leave it out")
-    return found
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ class Runner:
         begun = time.monotonic()
         self._display.begin(len(self._pending), self._slots)
         try:
-            with _stop_signals(self._interrupt):
+            with stop_signals(self._interrupt):
                 while self._fill(begun) or any(slot.cell for slot in self._slots):
                     wait_for_news(self._slots, TICK)
                     self._listen()
@@ -218,7 +218,7 @@ def _only_finite(report: Report) -> Report:
 
 
 @contextmanager
-def _stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Let the first Ctrl-C or SIGTERM call `stop`, so that no half-heard answer is lost; a second one means it."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}

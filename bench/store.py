@@ -23,6 +23,8 @@ from bench.records import Record, read_record
 
 LOCAL = "local"
 """Folder under the results folder for records that nobody has published."""
+TRIALS, MINING = "try", "mining"
+"""Folders beside a user's own records: those of `bench try`, and the runs of `bench mine`."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ class Store:
     def paths(self) -> Iterator[Path]:
         """The files that should be records, sorted; `local` and what starts with a dot are left out."""
         for profile in _folders(self.root):
-            if profile.name in (LOCAL, "try"):
+            if profile.name in (LOCAL, TRIALS, MINING):
                 continue
             for task in _folders(profile):
                 names = sorted(name for name in os.listdir(task) if name.endswith(".json") and name[0] != ".")

@@ -1,0 +1,223 @@
+"""What `bench mine` makes of what the user asked for: settings, proposers, and the jail where sources are traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from bench.errors import UsageError, unknown
+from bench.plan import select
+
+if TYPE_CHECKING:
+    from activations import Graph
+    from mining.candidate import Proposer
+    from mining.judge import Trace
+    from mining.screen import Limits
+    from mining.settings import Settings
+
+PROPOSERS = ("genetic", "random", "exhaustive", "controller", "llm")
+TRANSCRIPT = "transcript.jsonl"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The language model that the proposer `llm` asks, as the user named it."""
+
+    base_url: str
+    models: Sequence[str]
+    """`NAME` or `NAME=WEIGHT`."""
+    key_variable: str
+    temperature: float | None
+    """None leaves it to the model."""
+    retries: int
+    output_tokens: int
+    limit_name: Literal["max_tokens", "max_completion_tokens"]
+    """What the endpoint calls that number."""
+    parallel: int
+    timeout: float
+    requests: int | None
+    tokens: int | None
+    cost: float | None
+    prices: Sequence[str]
+    """`NAME=PROMPT/COMPLETION`, for a million tokens each."""
+    transcript: Path | None
+    """None for the run's own."""
+    live: bool
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """What the user asked `bench mine` for."""
+
+    run: str
+    """Name of the run; empty for one made of the proposers and the seed."""
+    evaluations: int | None
+    hours: float | None
+    seed: int
+    proposers: Sequence[str]
+    """`NAME` or `NAME=WEIGHT`."""
+    start: Sequence[str]
+    """Names of activations, `relu` alone or `all`."""
+    families: Sequence[str]
+    flops: int | None
+    whole_tensor: bool
+    """Whether functions of whole tensors may be proposed."""
+    require_sandbox: str
+    device: str
+    workers: int | None
+    results: Path
+    top: int
+    """Functions whose sealed shift the report opens; 0 writes no report."""
+    model: Model
+
+
+def settings_of(asked: Hunt) -> Settings:
+    """The search's settings.
+
+    Raises:
+        UsageError: an unknown proposer, family or activation, or a weight that is no positive number.
+    """
+    from activations import get, names
+    from mining.fitness import SEARCHED
+    from mining.screen import Limits
+    from mining.settings import Settings
+    from tasks.lab import FAMILIES
+
+    named = select("activation", asked.start or ["all"], names(), lambda name: get(name).name)
+    return Settings(
+        seed=asked.seed,
+        proposers=tuple(weight_of(text) for text in asked.proposers),
+        families=tuple(select("family", asked.families or SEARCHED, FAMILIES, known_family)),
+        start=tuple(_fitting(named, asked.whole_tensor)),
+        flops=Limits().flops if asked.flops is None else asked.flops,
+        pointwise=not asked.whole_tensor,
+    )
+
+
+def _fitting(chosen: Sequence[str], whole_tensor: bool) -> list[str]:
+    """Of the named functions, those that a search can start from.
+
+    Raises:
+        UsageError: none of them is without learnable parameters, and pointwise unless `whole_tensor`.
+    """
+    from activations import get
+
+    graphs = {name: get(name).graph for name in chosen}
+    found = [name for name, graph in graphs.items() if (graph.pointwise or whole_tensor) and not graph.parameters]
+    if not found:
+        raise UsageError(f"{', '.join(chosen)} cannot begin a search: name a pointwise function without parameters")
+    return found
+
+
+def known_family(name: str) -> str:
+    """The name of a family of the lab.
+
+    Raises:
+        UsageError: there is no such family.
+    """
+    from tasks.lab import FAMILIES
+
+    if name not in FAMILIES:
+        raise unknown("family", name, FAMILIES)
+    return name
+
+
+def weight_of(text: str) -> tuple[str, float]:
+    """`genetic=3` as name and weight; the weight is 1 where none is given."""
+    name, _, weight = text.partition("=")
+    if name not in PROPOSERS:
+        raise unknown("proposer", name, PROPOSERS)
+    try:
+        value = float(weight or 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e6:
+        raise UsageError(f"the weight of {name} must be a number above 0, not {weight!r}")
+    return name, value
+
+
+class Say(Protocol):
+    """Prints a line that stays."""
+
+    def __call__(self, text: str) -> None:
+        """Print it."""
+        ...
+
+
+@contextmanager
+def jailed(asked: Hunt, say: Say) -> Iterator[Trace]:
+    """The jail for sources, where a proposer writes any; graphs need none."""
+    from mining.jail import Jail, Level
+
+    levels = {str(level): level for level in Level}
+    if asked.require_sandbox and asked.require_sandbox not in levels:
+        raise unknown("sandbox level", asked.require_sandbox, levels)
+    if not (asked.require_sandbox or any(text.partition("=")[0] == "llm" for text in asked.proposers)):
+        yield _no_sources
+        return
+    with Jail(require=levels.get(asked.require_sandbox)) as jail:
+        say(f"sandbox: {jail.level}")
+        yield jail.trace
+
+
+def _no_sources(source: str) -> Graph:
+    raise AssertionError("a proposer of graphs handed in a source")
+
+
+def proposer_of(name: str, asked: Hunt, limits: Limits, folder: Path) -> Proposer:
+    """The proposer of this name, new.
+
+    Raises:
+        UsageError: the endpoint or the models of `llm` are not named.
+        mining.llm.LlmError: the endpoint's key is missing, or an option of it makes no sense.
+    """
+    from mining.controller import Controller
+    from mining.exhaustive import ExhaustiveSearch
+    from mining.genetic import Genetic
+    from mining.random_search import RandomSearch
+
+    if name == "llm":
+        return _language_model(asked.model, limits, folder)
+    made: dict[str, Callable[[], Proposer]] = {
+        "genetic": Genetic,
+        "random": RandomSearch,
+        "exhaustive": ExhaustiveSearch,
+        "controller": Controller,
+    }
+    return made[name]()
+
+
+def _language_model(asked: Model, limits: Limits, folder: Path) -> Proposer:
+    from mining.llm import Caps, Endpoint, LlmProposer, read_models, read_prices
+    from mining.transcript import Transcript
+
+    if not asked.models or (asked.live and not asked.base_url):
+        raise UsageError("the proposer llm needs --llm-model, and --llm-url or a transcript to --replay")
+    endpoint = Endpoint(
+        asked.base_url or "http://localhost",
+        read_models(asked.models),
+        key_variable=asked.key_variable,
+        temperature=asked.temperature,
+        timeout=asked.timeout,
+        parallel=asked.parallel,
+        retries=asked.retries,
+        max_output_tokens=asked.output_tokens,
+        limit_name=asked.limit_name,
+    )
+    caps = Caps(asked.requests, asked.tokens, asked.cost, read_prices(asked.prices))
+    path = asked.transcript or folder / TRANSCRIPT
+    transcript = Transcript(path) if asked.live else Transcript.replay(path)
+    return LlmProposer(endpoint, caps, limits_text=rules_of(limits), transcript=transcript, live=asked.live)
+
+
+def rules_of(limits: Limits) -> str:
+    """The screen's limits as rules for a prompt, a line each."""
+    return (
+        f"It costs at most {limits.flops} floating-point operations an element: 1 for arithmetic, 4 for a division or "
+        "a square root, 10 for a transcendental function.\n"
+        f"Values and gradients are finite in float32 for |x| up to {limits.reach:g}.\n"
+        "It is neither constant nor a straight line where |x| is at most 5."
+    )

@@ -1,0 +1,63 @@
+"""Options that several commands share, and what is made of the words that a user gives them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from bench.errors import UsageError
+
+Results = Annotated[Path, typer.Option("--results", help="Folder of the records.", show_default=True)]
+Data = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads it at run time
+    typer.Option(
+        "--data", help="Folder of the data sets [default: $ACTIVATION_BENCH_DATA, or data/].", show_default=False
+    ),
+]
+Plugins = Annotated[
+    Optional[list[Path]],  # noqa: UP045
+    typer.Option(
+        "--plugin", help="Python file that registers activations or tasks; may be repeated.", show_default=False
+    ),
+]
+Names = Optional[list[str]]  # noqa: UP045
+RESULTS = Path("results")
+
+
+def load_plugins(files: list[Path] | None) -> None:
+    """Execute the user's own files, so that what they register has a name.
+
+    Raises:
+        activations.PluginError: a file is not there or fails.
+    """
+    if files:
+        from activations import load_plugin
+
+        for file in files:
+            load_plugin(file)
+
+
+def data_folder(named: Path | None, new: bool = False) -> Path:
+    """The folder of the data sets: named, or by environment, or `data`.
+
+    Raises:
+        UsageError: a named one does not exist, and is not about to be made.
+    """
+    if named is not None and not new and not named.is_dir():
+        raise UsageError(f"there is no data folder {named}: `bench data prepare` makes it, or name another with --data")
+    return named or Path(os.environ.get("ACTIVATION_BENCH_DATA") or "data")
+
+
+def split(names: list[str] | None, option: str) -> list[str]:
+    """Names given by commas, by repeating the option, or both.
+
+    Raises:
+        UsageError: the option was given without any name.
+    """
+    found = [name.strip() for words in names or [] for name in words.split(",") if name.strip()]
+    if names and not found:
+        raise UsageError(f"{option} is empty: give it names or patterns, or leave it out")
+    return found
