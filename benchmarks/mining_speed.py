@@ -16,16 +16,11 @@ import argparse
 import math
 import multiprocessing
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
-from pathlib import Path
 from typing import NamedTuple
-
-# Run as a script, this file's folder comes first, and `import mining` would find this file instead of the package.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
@@ -49,8 +44,6 @@ DRAWN = 10
 WORKERS = 2
 PLAIN_NETWORKS, PLAIN_STEPS = 2, 100
 """The part of the plain loop that is timed."""
-PART_STEPS = 100
-"""Steps over which the parts of a step are timed."""
 
 Row = tuple[str, ...]
 
@@ -217,9 +210,7 @@ def matmul_bound(device: str) -> Cost:
             torch.bmm(h, square.transpose(1, 2), out=out)
 
     step()
-    cost = timed(step, device, PART_STEPS)
-    scale = groups * FIRST.recipe.steps / PART_STEPS
-    return Cost(cost.wall * scale, cost.cpu * scale)
+    return timed(step, device, groups * FIRST.recipe.steps)
 
 
 class Identity:
@@ -243,8 +234,7 @@ def shares(device: str) -> list[Row]:
     trainer.fit(lookup)
     whole = chosen(timed(lambda: trainer.fit(lookup), device), device)
     bare = chosen(timed(lambda: trainer.fit(Identity()), device), device)
-    moved = chosen(timed(adam.step, device, PART_STEPS), device)
-    moved *= FIRST.recipe.steps / PART_STEPS
+    moved = chosen(timed(adam.step, device, FIRST.recipe.steps), device)
     products = chosen(matmul_bound(device), device)
     parts = {"the table": whole - bare, "matrix products": products, "Adam": moved}
     parts["everything else"] = whole - sum(parts.values())

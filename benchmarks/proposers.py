@@ -1,0 +1,100 @@
+"""Compares the proposers at equal evaluations: the same lab, the same start, several seeds each.
+
+    python benchmarks/proposers.py [--evaluations 48] [--seeds 3] [--proposers genetic,random,exhaustive,controller]
+
+Every proposer searches on its own, from ReLU alone, on the real ladder. The table gives the best and the median
+fitness on the first rung and the best on the second, mean and standard deviation over search seeds, and what was
+rejected. Fitness is the log10 of the out-of-distribution loss over ReLU's: lower is better. The proposer `llm` takes
+its answers from a transcript (`--transcript FILE --model NAME`), and searches under the seed that recorded it alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from bench.mine import POPULATION, hunt, run_folder
+from bench.mine_setup import Hunt, Model
+from mining.population import Population
+from mining.settings import RUNGS
+
+
+def main() -> None:
+    """Search and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--evaluations", type=int, default=48)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--proposers", default="genetic,random,exhaustive,controller")
+    parser.add_argument("--transcript", type=Path)
+    parser.add_argument("--model", default="recorded")
+    parser.add_argument("--results", type=Path, help="keeps the runs; a second call goes on with them")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        results = options.results or Path(folder)
+        rows = []
+        for name in options.proposers.split(","):
+            seeds = range(1 if name == "llm" else options.seeds)
+            model = language_model(options.model, options.transcript)
+            for seed in seeds:
+                search(results, name, seed, options.evaluations, model)
+            rows.append(row(results, name, seeds, options.evaluations))
+            print(f"{name} is done", file=sys.stderr, flush=True)
+    head = ["proposer", "seeds", "best, first rung", "median", "best, second rung", "share refused by the screen",
+            "share known before"]  # fmt: skip
+    print(f"After {options.evaluations} evaluations each:\n")
+    print(tabulate(rows, headers=head, tablefmt="github"))
+
+
+def language_model(name: str, transcript: Path | None) -> Model:
+    """A model whose answers are all recorded."""
+    return Model("", (name,), "", 1.0, 4, 2048, "max_tokens", 4, 120.0, 1000, None, None, (), transcript, False)
+
+
+def search(results: Path, proposer: str, seed: int, evaluations: int, model: Model) -> None:
+    """One search, without a report."""
+    asked = Hunt(
+        "", evaluations, None, seed, (proposer,), ("relu",), (), None, False, "", "cpu", None, results, 0, model
+    )
+    status = hunt(asked)
+    if status:
+        sys.exit(status)
+
+
+def row(results: Path, proposer: str, seeds: Sequence[int], evaluations: int) -> list[str]:
+    """What the first `evaluations` trained functions of each search came to."""
+    found = [one(results, f"{proposer}-s{seed}", evaluations) for seed in seeds]
+    return [proposer, str(len(found)), *(spread(column) for column in zip(*found, strict=True))]
+
+
+def one(results: Path, run: str, evaluations: int) -> tuple[float, ...]:
+    """Best and median on the first rung, best on the second, shares of the proposals that the screen refused and
+    that were known before.
+    """
+    with Population(run_folder(results, run) / POPULATION) as population:
+        slots = [slot for slot in population.slots() if slot.generation > 0]
+        said = {(e.hash, e.rung): e.fitness for e in population.evaluations()}
+    trained = [slot for slot in slots if slot.scored][:evaluations]
+    looked_at = slots[: slots.index(trained[-1]) + 1]
+    cheap = [said[slot.hash or "", RUNGS.cheap.name] for slot in trained]
+    deep = [said.get((slot.hash or "", RUNGS.deep.name), math.inf) for slot in trained]
+    refused, known = (
+        sum(slot.stage == stage for slot in looked_at) / len(looked_at) for stage in ("screen", "identity")
+    )
+    return min(cheap), statistics.median(cheap), min(deep), refused, known
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and sample standard deviation."""
+    sd = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):+.3f}{sd}"
+
+
+if __name__ == "__main__":
+    main()
