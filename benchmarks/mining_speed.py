@@ -13,6 +13,7 @@ an hour; `--every 3` takes a third of them.
 from __future__ import annotations
 
 import argparse
+import gc
 import math
 import multiprocessing
 import statistics
@@ -278,6 +279,7 @@ def timed(work: Callable[[], object], device: str, times: int = 1) -> Cost:
         if device != "cpu":
             torch.cuda.synchronize()
 
+    gc.collect()  # a collection of all that the imports left behind would count many times over
     settle()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(times):

@@ -4,8 +4,9 @@
 
 Every proposer searches on its own, from ReLU alone, on the real ladder. The table gives the best and the median
 fitness on the first rung and the best on the second, mean and standard deviation over search seeds, and what was
-rejected. Fitness is the log10 of the out-of-distribution loss over ReLU's: lower is better. The proposer `llm` takes
-its answers from a transcript (`--transcript FILE --model NAME`), and searches under the seed that recorded it alone.
+rejected. Fitness is the log10 of the out-of-distribution loss over ReLU's: lower is better. The proposer `llm` is
+answered by `scripted_model.py`, from `answers.md`, which hears no scores; the run is then repeated from its transcript
+alone, and must end in the same population.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import math
 import statistics
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripted_model import ANSWERS, serve
 from tabulate import tabulate
 
 from bench.mine import POPULATION, hunt, run_folder
-from bench.mine_setup import Hunt, Model
+from bench.mine_setup import TRANSCRIPT, Hunt, Model
 from mining.population import Population
 from mining.settings import RUNGS
 
@@ -31,19 +34,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=48)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--proposers", default="genetic,random,exhaustive,controller")
-    parser.add_argument("--transcript", type=Path)
-    parser.add_argument("--model", default="recorded")
+    parser.add_argument("--proposers", default="genetic,random,exhaustive,controller,llm")
     parser.add_argument("--results", type=Path, help="keeps the runs; a second call goes on with them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         results = options.results or Path(folder)
         rows = []
         for name in options.proposers.split(","):
-            seeds = range(1 if name == "llm" else options.seeds)
-            model = language_model(options.model, options.transcript)
+            seeds = range(1 if name == "llm" else options.seeds)  # the same answers under any seed
             for seed in seeds:
-                search(results, name, seed, options.evaluations, model)
+                if name == "llm":
+                    record_and_replay(results, options.evaluations)
+                else:
+                    search(results, name, seed, options.evaluations, language_model("", None))
             rows.append(row(results, name, seeds, options.evaluations))
             print(f"{name} is done", file=sys.stderr, flush=True)
     head = ["proposer", "seeds", "best, first rung", "median", "best, second rung", "share refused by the screen",
@@ -52,9 +55,26 @@ def main() -> None:
     print(tabulate(rows, headers=head, tablefmt="github"))
 
 
-def language_model(name: str, transcript: Path | None) -> Model:
-    """A model whose answers are all recorded."""
-    return Model("", (name,), "", 1.0, 4, 2048, "max_tokens", 4, 120.0, 1000, None, None, (), transcript, False)
+def record_and_replay(results: Path, evaluations: int) -> None:
+    """Search with the scripted model, then again from the transcript alone; both must come to the same."""
+    with serve(ANSWERS) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        search(results, "llm", 0, evaluations, language_model(f"http://127.0.0.1:{server.server_port}/v1", None))
+        server.shutdown()
+    home = run_folder(results, "llm-s0")
+    with tempfile.TemporaryDirectory() as folder:
+        search(Path(folder), "llm", 0, evaluations, language_model("", home / TRANSCRIPT))
+        with (
+            Population(home / POPULATION) as first,
+            Population(run_folder(Path(folder), "llm-s0") / POPULATION) as again,
+        ):
+            assert first.slots() == again.slots(), "the replayed search differs from the recorded one"
+
+
+def language_model(url: str, transcript: Path | None) -> Model:
+    """The scripted model, or its recorded answers."""
+    live = transcript is None
+    return Model(url, ("scripted",), "", 1.0, 4, 2048, "max_tokens", 1, 120.0, 1000, None, None, (), transcript, live)
 
 
 def search(results: Path, proposer: str, seed: int, evaluations: int, model: Model) -> None:

@@ -205,6 +205,7 @@ class Population:
                 "fitness=?, families=? WHERE generation=? AND slot=?",
                 rows,
             )
+            self._db.execute("UPDATE generations SET states = '{}'")  # only the newest are ever asked for
             self._db.execute("INSERT INTO generations VALUES (?,?,?)", (number, json.dumps(dict(states)), seconds))
             self._db.execute("COMMIT")
         except BaseException:

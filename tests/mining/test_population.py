@@ -39,7 +39,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         assert population.evaluations() == [Evaluation(RELU.hash, "one", -0.25, {"a": math.inf}, {"p": 0.1}, True, 3.0)]
         assert population.openings() == [Opening("2026-01-01T00:00:00Z", "report", RELU.hash, (7, 8), {"a": 1.5})]
         assert population.states() == {"llm": "[1]"}
-        assert (population.next, population.seconds, population.fact("settings")) == (1, 2.5, "{}")
+        population.add_proposals(1, 0, [proposal()])
+        population.close_generation(1, population.slots(1), {"llm": "[1, 2]"}, 0.5)
+        assert population.states() == {"llm": "[1, 2]"}
+        assert population._db.execute("SELECT SUM(LENGTH(states)) FROM generations").fetchone()[0] < 30
+        assert (population.next, population.seconds, population.fact("settings")) == (2, 3.0, "{}")
 
 
 def test_a_generation_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
