@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from bench.errors import UsageError
-from bench.options import RESULTS, Names, Results, split
+from bench.options import RESULTS, Data, Names, Results, data_folder, split
 
 mine_app = typer.Typer(help="Search for new activation functions in the synthetic lab.", rich_markup_mode=None)
 
@@ -55,6 +55,8 @@ def mine(
     run: Annotated[str, typer.Option(help="Name of the run [default: proposers and seed].", show_default=False)] = "",
     start: Annotated[Names, typer.Option(help="Known functions to start from [default: all that fit].")] = None,
     families: Annotated[Names, typer.Option(help="Of the lab: polynomials, harmonics, feynman.")] = None,
+    fitness: Annotated[str, typer.Option(help="lab, or cifar10-resnet20 (needs CIFAR-10, hours of a GPU).")] = "lab",
+    data: Data = None,
     flops: Annotated[Whole, typer.Option(help="Most floating-point operations an element.", min=1)] = None,
     whole_tensor: Annotated[
         bool, typer.Option("--whole-tensor", help="Also functions that look at other elements.")
@@ -117,6 +119,8 @@ def mine(
         proposers=split(proposer, "--proposer") or ["genetic"],
         start=split(start, "--start"),
         families=split(families, "--families"),
+        fitness=fitness,
+        data=data_folder(data),
         flops=flops,
         whole_tensor=whole_tensor,
         require_sandbox=require_sandbox,

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from bench.devices import lanes
 from bench.errors import UsageError, unknown
 from bench.mine_display import choose_display
-from bench.mine_setup import Hunt, Say, jailed, proposer_of, settings_of
+from bench.mine_setup import LAB, Hunt, Say, fitness_of, jailed, proposer_of, settings_of
 from bench.run import stop_signals
 from bench.session import INTERRUPTED
 from bench.store import LOCAL, MINING, Store
 
 if TYPE_CHECKING:
     from mining.candidate import Proposer
+    from mining.population import Population
     from mining.settings import Settings
 
 POPULATION = "population.sqlite"
@@ -34,13 +35,14 @@ def hunt(asked: Hunt) -> int:
     from mining.population import Population
     from mining.screen import Limits
     from mining.search import Search
-    from mining.settings import RUNGS, Budget
+    from mining.settings import Budget
     from mining.workers import Workers
 
     settings = settings_of(asked)
     if asked.evaluations is None and asked.hours is None:
         raise UsageError("say how long to search: --evaluations N, --hours H, or both")
     places = lanes(asked.device, asked.workers)
+    make, rungs = fitness_of(settings, asked.data, places[0].device)
     folder = run_folder(asked.results, asked.run or default_name(settings))
     Store(asked.results / LOCAL).check_writable()
     budget = Budget(asked.evaluations, None if asked.hours is None else asked.hours * 3600)
@@ -48,10 +50,10 @@ def hunt(asked: Hunt) -> int:
         display = held.enter_context(choose_display(folder.name, asked.evaluations, asked.hours))
         population = held.enter_context(Population(folder / POPULATION))
         trace = held.enter_context(jailed(asked, display.say))
-        workers = held.enter_context(Workers(settings.families, places[0].device, len(places)))
+        workers = held.enter_context(Workers(make, len(places)))
         limits = Limits(flops=settings.flops, allow_nonpointwise=not settings.pointwise)
         proposers = {name: proposer_of(name, asked, limits, folder) for name, _ in settings.proposers}
-        search = Search(population, settings, proposers, workers, Judge(limits, trace), RUNGS, display.show)
+        search = Search(population, settings, proposers, workers, Judge(limits, trace), rungs, display.show)
         with stop_signals(lambda: setattr(budget, "stop", True)):
             ended = search.run(budget)
         display.say(f"{ended}: {search.status().evaluations} evaluations, in {folder}")
@@ -59,7 +61,7 @@ def hunt(asked: Hunt) -> int:
         if budget.stop:
             display.say("the same command goes on from here")
             return INTERRUPTED
-    if asked.top:
+    if asked.top and settings.fitness == LAB:
         report(asked.results, folder.name, asked.top, asked.workers)
     return 0
 
@@ -73,17 +75,37 @@ def report(results: Path, name: str, top: int, workers: int | None) -> None:
     """
     from mining.population import Population
     from mining.report import measure, write_report
-    from mining.settings import Settings
     from mining.workers import Workers
 
     folder = existing_run(results, name)
     places = lanes("cpu", workers)
     with ExitStack() as held:
         population = held.enter_context(Population(folder / POPULATION))
-        settings = population.fact("settings")
-        families = Settings.from_json(settings).families if settings else ()
-        measure(population, held.enter_context(Workers(families, "cpu", len(places))), top, say=_say)
+        make, _ = fitness_of(lab_settings(population), None, "cpu")
+        measure(population, held.enter_context(Workers(make, len(places))), top, say=_say)
         print(f"{name}: report in {write_report(folder, population)}")
+
+
+def lab_settings(population: Population) -> Settings:
+    """The settings of a search in the lab.
+
+    Raises:
+        UsageError: it was no search in the lab, whose shifts a report opens.
+        mining.population.PopulationError: the population holds no search yet.
+    """
+    from mining.population import PopulationError
+    from mining.settings import Settings
+
+    text = population.fact("settings")
+    if text is None:
+        raise PopulationError(f"{population.path.parent.name} holds no search yet: begin one with `bench mine`")
+    settings = Settings.from_json(text)
+    if settings.fitness != LAB:
+        raise UsageError(
+            f"{population.path.parent.name} searched by {settings.fitness}: reports and promotion are for the lab; "
+            "put its functions into the suite with `bench try` or `@register`"
+        )
+    return settings
 
 
 def promote(results: Path, name: str, top: int, home: Path | None) -> int:
@@ -99,6 +121,7 @@ def promote(results: Path, name: str, top: int, home: Path | None) -> int:
 
     written = 0
     with Population(existing_run(results, name) / POPULATION) as population:
+        lab_settings(population)
         for promotion in measure(population, top, open_sealed):
             fitness = promotion.fitness
             said = f"{promotion.name}: {fitness.mean:+.3f} ({fitness.low:+.3f} to {fitness.high:+.3f}) on fresh seeds"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from mining.candidate import Proposer
     from mining.judge import Trace
     from mining.screen import Limits
-    from mining.settings import Settings
+    from mining.settings import Rungs, Settings
+    from mining.workers import Fitness
 
+LAB, CIFAR = "lab", "cifar10-resnet20"
 PROPOSERS = ("genetic", "random", "exhaustive", "controller", "llm")
 TRANSCRIPT = "transcript.jsonl"
 
@@ -62,6 +65,10 @@ class Hunt:
     start: Sequence[str]
     """Names of activations, `relu` alone or `all`."""
     families: Sequence[str]
+    """Of the lab."""
+    fitness: str
+    """`lab` or `cifar10-resnet20`."""
+    data: Path
     flops: int | None
     whole_tensor: bool
     """Whether functions of whole tensors may be proposed."""
@@ -86,15 +93,42 @@ def settings_of(asked: Hunt) -> Settings:
     from mining.settings import Settings
     from tasks.lab import FAMILIES
 
+    if asked.fitness not in (LAB, CIFAR):
+        raise unknown("fitness", asked.fitness, (LAB, CIFAR))
+    if asked.fitness == CIFAR and asked.families:
+        raise UsageError(f"--families are the lab's: leave them out with --fitness {CIFAR}")
     named = select("activation", asked.start or ["all"], names(), lambda name: get(name).name)
     return Settings(
         seed=asked.seed,
         proposers=tuple(weight_of(text) for text in asked.proposers),
-        families=tuple(select("family", asked.families or SEARCHED, FAMILIES, known_family)),
+        families=tuple(select("family", asked.families or SEARCHED, FAMILIES, known_family))
+        if asked.fitness == LAB
+        else ("cifar10",),
+        fitness=asked.fitness,
         start=tuple(_fitting(named, asked.whole_tensor)),
         flops=Limits().flops if asked.flops is None else asked.flops,
         pointwise=not asked.whole_tensor,
     )
+
+
+def fitness_of(settings: Settings, data: Path | None, device: str) -> tuple[Callable[[], Fitness], Rungs]:
+    """What makes the search's fitness in a worker, and its ladder.
+
+    Raises:
+        tasks.MissingData: it needs CIFAR-10, and `data` does not hold it.
+    """
+    if settings.fitness == CIFAR:
+        from mining.cifar_fitness import RUNGS, TASK, CifarFitness
+        from tasks import MissingData
+
+        status = TASK.data_status(data)
+        if not status.present:
+            raise MissingData(status.reason)
+        return partial(CifarFitness, data, device), RUNGS
+    from mining.fitness import LabFitness
+    from mining.settings import RUNGS as LADDER
+
+    return partial(LabFitness, settings.families, device=device), LADDER
 
 
 def _fitting(chosen: Sequence[str], whole_tensor: bool) -> list[str]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from tabulate import tabulate
@@ -43,7 +44,7 @@ def main() -> None:
 
 def search(path: Path, evaluations: int, workers: int) -> None:
     """Begin a search, or go on with it."""
-    from mining.fitness import Rung
+    from mining.fitness import LabFitness, Rung
     from mining.genetic import Genetic
     from mining.jail import Refused
     from mining.judge import Judge
@@ -57,8 +58,10 @@ def search(path: Path, evaluations: int, workers: int) -> None:
 
     tiny = LabRecipe(every=1, steps=8, train_points=128, test_points=128)
     rungs = Rungs(*(Rung(name, 2, (seed,), tiny, exact=False) for seed, name in enumerate(("one", "two", "three"))))
-    settings = Settings(0, (("genetic", 1.0),), ("relu", "gelu"), ("polynomials", "feynman"), 200, True, 12)
-    with Population(path) as population, Workers(settings.families, "cpu", workers) as pool:
+    settings = Settings(
+        0, (("genetic", 1.0),), ("relu", "gelu"), ("polynomials", "feynman"), 200, True, generation_size=12
+    )
+    with Population(path) as population, Workers(partial(LabFitness, settings.families), workers) as pool:
         judge = Judge(Limits(), trace)  # type: ignore[arg-type]
         Search(population, settings, {"genetic": Genetic()}, pool, judge, rungs).run(Budget(evaluations))
 

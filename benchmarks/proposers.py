@@ -80,7 +80,23 @@ def language_model(url: str, transcript: Path | None) -> Model:
 def search(results: Path, proposer: str, seed: int, evaluations: int, model: Model) -> None:
     """One search, without a report."""
     asked = Hunt(
-        "", evaluations, None, seed, (proposer,), ("relu",), (), None, False, "", "cpu", None, results, 0, model
+        run="",
+        evaluations=evaluations,
+        hours=None,
+        seed=seed,
+        proposers=(proposer,),
+        start=("relu",),
+        families=(),
+        fitness="lab",
+        data=Path("data"),
+        flops=None,
+        whole_tensor=False,
+        require_sandbox="",
+        device="cpu",
+        workers=None,
+        results=results,
+        top=0,
+        model=model,
     )
     status = hunt(asked)
     if status:

@@ -20,7 +20,8 @@ import numpy as np
 
 from activations import Activation, Graph, get
 from mining.candidate import BASELINE
-from mining.fitness import Score
+from mining.fitness import Rung, Score
+from mining.settings import Rungs
 from tasks.base import Context, Dataset, Diverged, Metric, TaskSpec
 from tasks.stopwatch import Stopwatch
 from tasks.vision import VisionTask
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 NAME = "cifar10-resnet20"
+FAMILY = "cifar10"
 HELD_OUT = 5000
 """Training images that are validated on, the same ones in every run."""
 HELD_OUT_SEED = 1710
@@ -92,38 +94,40 @@ TASK = VisionTask(
 """Not registered: it is a search's, and no row of the leaderboard."""
 
 
+RUNGS = Rungs(
+    cheap=Rung("400 steps", 1, (0,), CPU, exact=True),
+    deep=Rung("9,828 steps", 1, (10,), PAPER, exact=True),
+    final=Rung("9,828 steps, fresh seeds", 1, (100, 101), PAPER, exact=True),
+)
+"""The ladder of a search on CIFAR-10; the paper trains each candidate once."""
+
+
 class CifarFitness:
     """Scores candidates; keeps ReLU's accuracies."""
 
-    def __init__(
-        self,
-        data: Path | None,
-        recipe: SmallImageRecipe = PAPER,
-        seeds: Sequence[int] = (0,),
-        device: str = "cpu",
-        task: VisionTask = TASK,
-    ) -> None:
-        """`data` is the folder that holds CIFAR-10; the paper trains each candidate once, hence the one seed."""
-        self.task, self.recipe, self.seeds = task, recipe, tuple(seeds)
+    def __init__(self, data: Path | None, device: str = "cpu", task: VisionTask = TASK) -> None:
+        """`data` is the folder that holds CIFAR-10."""
+        self.task = task
         self.context = Context(data=data, device=device)
-        self._baselines: dict[int, float] = {}
+        self._baselines: dict[tuple[SmallImageRecipe, int], float] = {}
 
-    def score(self, graph: Graph, seeds: Sequence[int] | None = None) -> Score:
-        """Train one candidate under its own seeds or fresh ones; inf where a training was not finite.
+    def score(self, graph: Graph, rung: Rung, seeds: Sequence[int] | None = None) -> Score:
+        """Train one candidate by a rung's recipe, under its seeds or fresh ones; inf where a training was not finite.
 
         Raises:
             tasks.base.MissingData: the data set is absent or damaged.
             activations.InjectionError: the audit failed.
         """
-        chosen = self.seeds if seeds is None else tuple(seeds)
-        baseline = np.array([self._baseline(seed) for seed in chosen])
+        recipe, chosen = rung.recipe, rung.seeds if seeds is None else tuple(seeds)
+        assert isinstance(recipe, SmallImageRecipe)
+        baseline = np.array([self._baseline(recipe, seed) for seed in chosen])
         with Stopwatch() as watch:
-            errors = np.array(self._errors(graph, chosen))
+            errors = np.array(self._errors(graph, recipe, chosen))
         ratios = np.log10(errors) - np.log10(baseline) if np.isfinite(errors).all() else np.full(len(chosen), np.inf)
         fitness = float(ratios.mean())
         return Score(
             fitness=fitness,
-            families={"cifar10": fitness},
+            families={FAMILY: fitness},
             problems={NAME: fitness},
             by_seed=tuple(map(float, ratios)),
             seconds=watch.wall,
@@ -131,21 +135,21 @@ class CifarFitness:
             exact=True,
         )
 
-    def _baseline(self, seed: int) -> float:
-        if seed not in self._baselines:
-            (error,) = self._errors(get(BASELINE).graph, (seed,))
+    def _baseline(self, recipe: SmallImageRecipe, seed: int) -> float:
+        if (recipe, seed) not in self._baselines:
+            (error,) = self._errors(get(BASELINE).graph, recipe, (seed,))
             if not math.isfinite(error):
                 raise RuntimeError(f"ReLU itself diverged on {self.task.spec.name}: lower the recipe's learning rate.")
-            self._baselines[seed] = error
-        return self._baselines[seed]
+            self._baselines[recipe, seed] = error
+        return self._baselines[recipe, seed]
 
-    def _errors(self, graph: Graph, seeds: Sequence[int]) -> list[float]:
+    def _errors(self, graph: Graph, recipe: SmallImageRecipe, seeds: Sequence[int]) -> list[float]:
         """Share of wrong answers under each seed; half an image at least, so that a logarithm exists."""
-        least = 0.5 / (self.recipe.test_samples or HELD_OUT)
+        least = 0.5 / (recipe.test_samples or HELD_OUT)
         errors: list[float] = []
         for seed in seeds:
             try:
-                measured = self.task.run(Activation.from_graph("candidate", graph), seed, self.recipe, self.context)
+                measured = self.task.run(Activation.from_graph("candidate", graph), seed, recipe, self.context)
             except Diverged:
                 return [math.inf] * len(seeds)  # one lost seed decides, and the others would cost time
             errors.append(max(1 - measured.score / 100, least))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -43,7 +43,8 @@ class Rung:
     """How many problems, dealt out to the families in turn."""
     seeds: tuple[int, ...]
     """Those used when the caller names none."""
-    recipe: LabRecipe
+    recipe: Any
+    """A `LabRecipe`; where a search is scored on CIFAR-10, a `SmallImageRecipe` (`mining.cifar_fitness`)."""
     exact: bool
     """False: pointwise functions without parameters train from a table."""
 

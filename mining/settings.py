@@ -26,11 +26,13 @@ class Settings:
     start: tuple[str, ...]
     """Names of the activations that generation 0 holds."""
     families: tuple[str, ...]
-    """Families of the lab that count for fitness."""
+    """Families of the lab that count for fitness; what else it is of, by its own name."""
     flops: int
     """Most floating-point operations an element."""
     pointwise: bool
     """Whether functions of whole tensors are refused."""
+    fitness: str = "lab"
+    """`lab`, or `cifar10-resnet20` (`mining.cifar_fitness`)."""
     generation_size: int = 24
     islands: int = 2
 

@@ -8,16 +8,25 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mining.population import Evaluation
 from mining.settings import Job
 
 if TYPE_CHECKING:
-    from mining.fitness import LabFitness
+    from activations import Graph
+    from mining.fitness import Rung, Score
+
+
+class Fitness(Protocol):
+    """What a worker scores with, such as `mining.fitness.LabFitness`."""
+
+    def score(self, graph: Graph, rung: Rung) -> Score:
+        """Train one candidate on a rung."""
+        ...
 
 
 class WorkerDied(RuntimeError):
@@ -25,10 +34,11 @@ class WorkerDied(RuntimeError):
 
 
 class Workers:
-    """A pool of processes with the lab in them; a context manager."""
+    """A pool of processes with a fitness in each; a context manager."""
 
-    def __init__(self, families: tuple[str, ...], device: str = "cpu", processes: int = 1) -> None:
-        self._families, self._device, self._processes = families, device, processes
+    def __init__(self, make: Callable[[], Fitness], processes: int = 1) -> None:
+        """`make` is called once in every process, so it must survive pickling: a class, or a `partial` of one."""
+        self._make, self._processes = make, processes
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
@@ -77,31 +87,25 @@ class Workers:
 
     def _executor(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self._processes,
-                multiprocessing.get_context("spawn"),
-                _prepare,
-                (self._families, self._device),
-            )
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._processes, context, _prepare, (self._make,))
         return self._pool
 
 
-_lab: LabFitness | None = None
+_fitness: Fitness | None = None
 
 
-def _prepare(families: tuple[str, ...], device: str) -> None:
+def _prepare(make: Callable[[], Fitness]) -> None:
     """Set a worker up: one thread, no signals of the terminal, and an end when the parent ends."""
     import signal
 
     import torch
 
-    from mining.fitness import LabFitness
-
-    global _lab
+    global _fitness
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    _lab = LabFitness(families, device=device)
+    _fitness = make()
 
 
 def _die_with_parent() -> None:
@@ -113,9 +117,9 @@ def _die_with_parent() -> None:
 
 def _train(job: Job) -> Evaluation:
     """The job's evaluation; what fails in an unforeseen way has the worst fitness, and says why on standard error."""
-    assert _lab is not None
+    assert _fitness is not None
     try:
-        score = _lab.score(job.graph, job.rung)
+        score = _fitness.score(job.graph, job.rung)
     except Exception:
         print(f"candidate {job.hash} failed on rung {job.rung.name}:", file=sys.stderr)
         traceback.print_exc()

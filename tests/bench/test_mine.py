@@ -17,6 +17,7 @@ from mining.jail import SandboxUnavailable
 from mining.population import Population
 from mining.screen import Limits
 from mining.settings import Rungs, Status
+from tasks import MissingData
 from tasks.lab import LabRecipe
 
 from .conftest import run_bench
@@ -31,6 +32,8 @@ ASKED = Hunt(
     proposers=("genetic=2", "random"),
     start=("relu", "gelu"),
     families=(),
+    fitness="lab",
+    data=Path("nowhere"),
     flops=None,
     whole_tensor=False,
     require_sandbox="",
@@ -85,6 +88,8 @@ def test_settings_come_from_the_words() -> None:
         ({"proposers": ("genetic=-1",)}, "must be a number above 0"),
         ({"proposers": ("genetic=many",)}, "must be a number above 0"),
         ({"families": ("harmonic",)}, "did you mean harmonics"),
+        ({"fitness": "cifar"}, "no fitness is called .cifar.: there are: lab, cifar10-resnet20"),
+        ({"fitness": "cifar10-resnet20", "families": ("feynman",)}, "--families are the lab's"),
         ({"start": ("swish",)}, "swish cannot begin a search"),
         ({"evaluations": None}, "say how long to search"),
         ({"require_sandbox": "fort"}, "no sandbox level is called 'fort'"),
@@ -106,6 +111,20 @@ def test_a_sandbox_that_is_not_to_be_had_stops_the_search(tmp_path: Path, monkey
     monkeypatch.setattr("mining.jail.Jail", unavailable)
     with pytest.raises(SandboxUnavailable, match="full was required"):
         hunt(dataclasses.replace(ASKED, results=tmp_path, require_sandbox="full"))
+
+
+def test_a_search_on_cifar_needs_cifar(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match="bench data prepare cifar10"):
+        hunt(dataclasses.replace(ASKED, results=tmp_path, fitness="cifar10-resnet20"))
+
+
+def test_a_report_is_for_the_lab_alone(tmp_path: Path) -> None:
+    settings = dataclasses.replace(settings_of(ASKED), fitness="cifar10-resnet20")
+    with Population(run_folder(tmp_path, "night") / POPULATION) as population:
+        population.set_fact("settings", settings.to_json())
+    for use in (lambda: report(tmp_path, "night", 3, 1), lambda: promote(tmp_path, "night", 3, None)):
+        with pytest.raises(UsageError, match="reports and promotion are for the lab"):
+            use()
 
 
 def test_runs_that_are_not_there_are_named(tmp_path: Path) -> None:

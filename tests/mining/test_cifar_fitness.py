@@ -14,7 +14,8 @@ from torch import nn
 from activations import get, inject
 from activations.graph import Graph, Node
 from mining import cifar_fitness
-from mining.cifar_fitness import CPU, HELD_OUT, PAPER, TASK, CifarFitness, HeldOutCifar, hold_out
+from mining.cifar_fitness import CPU, HELD_OUT, PAPER, RUNGS, TASK, CifarFitness, HeldOutCifar, hold_out
+from mining.fitness import Rung
 from mining.resnet20 import SITES, Block, resnet20
 from tasks.base import MissingData
 from tasks.vision import VisionTask
@@ -77,31 +78,32 @@ def test_the_task_holds_out_cifar_and_trains_for_the_papers_steps() -> None:
     assert abs(PAPER.epochs * ((50_000 - HELD_OUT) // PAPER.batch_size) - 10_000) < 200
     assert CPU.test_samples <= HELD_OUT
     with pytest.raises(MissingData):
-        CifarFitness(None).score(get("relu").graph)
+        CifarFitness(None).score(get("relu").graph, RUNGS.cheap)
 
 
 def test_relu_scores_zero_and_a_function_that_passes_little_scores_worse() -> None:
-    fitness = CifarFitness(None, QUICK, seeds=(0, 1), task=SMALL)
-    relu = fitness.score(get("relu").graph)
+    fitness, rung = CifarFitness(None, task=SMALL), Rung("quick", 1, (0, 1), QUICK, exact=True)
+    relu = fitness.score(get("relu").graph, rung)
     assert relu.fitness == 0.0
     assert relu.by_seed == (0.0, 0.0)
     assert max(fitness._baselines.values()) < 0.5  # it has learnt: a guess errs in nine of ten
-    constant = fitness.score(Graph((Node("mul", ("x", 1e-6)),), ("v0",)), seeds=(0,))
+    constant = fitness.score(Graph((Node("mul", ("x", 1e-6)),), ("v0",)), rung, seeds=(0,))
     assert constant.fitness > 0.1
     assert constant.families == {"cifar10": constant.fitness}
     assert constant.exact
 
 
 def test_a_candidate_that_diverges_is_worth_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    fitness = CifarFitness(None, replace(QUICK, epochs=1, train_samples=64), seeds=(0, 1), task=SMALL)
+    fitness = CifarFitness(None, task=SMALL)
+    rung = Rung("short", 1, (0, 1), replace(QUICK, epochs=1, train_samples=64), exact=True)
     steep = Graph((Node("exp", ("x",)), Node("exp", ("v0",)), Node("exp", ("v1",))), ("v2",))
-    score = fitness.score(steep)
+    score = fitness.score(steep, rung)
     assert score.fitness == math.inf
     assert score.by_seed == (math.inf, math.inf)
     monkeypatch.setattr(cifar_fitness, "BASELINE", "steep")
     monkeypatch.setattr(cifar_fitness, "get", lambda name: type("Steep", (), {"graph": steep}))
     with pytest.raises(RuntimeError, match="lower the recipe's learning rate"):
-        fitness.score(steep, seeds=(3,))
+        fitness.score(steep, rung, seeds=(3,))
 
 
 @pytest.mark.data

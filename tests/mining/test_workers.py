@@ -5,6 +5,7 @@ import os
 import signal
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any
 
 import psutil
@@ -29,7 +30,7 @@ def job(name: str) -> Job:
 
 def test_a_score_is_that_of_this_process_and_no_process_stays() -> None:
     jobs = [job(name) for name in ("gelu", "silu", "relu")]
-    with Workers(FAMILIES, processes=2) as pool:
+    with Workers(partial(LabFitness, FAMILIES), processes=2) as pool:
         found = {evaluation.hash: evaluation for evaluation in pool(jobs)}
         children = psutil.Process().children(recursive=True)
     own = LabFitness(FAMILIES)
@@ -50,7 +51,7 @@ def cmdline(process: psutil.Process) -> list[str]:
 
 
 def test_a_killed_process_is_replaced_and_its_job_done_again() -> None:
-    with Workers(FAMILIES) as pool:
+    with Workers(partial(LabFitness, FAMILIES)) as pool:
         first = next(pool([job("relu")]))
         for child in psutil.Process().children(recursive=True):
             if "spawn_main" in " ".join(cmdline(child)):
@@ -67,7 +68,7 @@ def test_a_job_that_kills_twice_ends_the_search(monkeypatch: pytest.MonkeyPatch)
             future.set_exception(BrokenProcessPool("killed"))
             return future
 
-    pool = Workers(FAMILIES)
+    pool = Workers(partial(LabFitness, FAMILIES))
     monkeypatch.setattr(pool, "_executor", Deadly)
     with pytest.raises(WorkerDied, match="was killed twice"):
         list(pool([job("relu")]))
@@ -80,7 +81,7 @@ def test_an_unforeseen_failure_is_the_worst_score(
         def score(self, graph: Graph, rung: Rung) -> None:
             raise MemoryError("no room")
 
-    monkeypatch.setattr(workers, "_lab", Broken())
+    monkeypatch.setattr(workers, "_fitness", Broken())
     broken = Graph((Node("sin", ("x",)),), ("v0",))
     evaluation = workers._train(Job(broken.hash, broken, TINY))
     assert evaluation.fitness == math.inf
