@@ -92,7 +92,7 @@ def compare(folder: Path, kills: int, workers: int) -> int:
 def start(path: Path, evaluations: int, workers: int) -> subprocess.Popen[bytes]:
     """A search in a process of its own."""
     own = ["--child", str(path), "--evaluations", str(evaluations), "--workers", str(workers)]
-    return subprocess.Popen([sys.executable, __file__, *own])
+    return subprocess.Popen([sys.executable, __file__, *own], stderr=subprocess.DEVNULL)  # which tells of the kills
 
 
 def contents(path: Path) -> tuple[object, ...]:
