@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -39,10 +40,9 @@ def hunt(asked: Hunt) -> int:
     from mining.workers import Workers
 
     settings = settings_of(asked)
-    if asked.evaluations is None and asked.hours is None:
-        raise UsageError("say how long to search: --evaluations N, --hours H, or both")
     places = lanes(asked.device, asked.workers)
     make, rungs = fitness_of(settings, asked.data, places[0].device)
+    settings = dataclasses.replace(settings, ladder=rungs.words)
     folder = run_folder(asked.results, asked.run or default_name(settings))
     Store(asked.results / LOCAL).check_writable()
     budget = Budget(asked.evaluations, None if asked.hours is None else asked.hours * 3600)
@@ -50,7 +50,7 @@ def hunt(asked: Hunt) -> int:
         display = held.enter_context(choose_display(folder.name, asked.evaluations, asked.hours))
         population = held.enter_context(Population(folder / POPULATION))
         trace = held.enter_context(jailed(asked, display.say))
-        workers = held.enter_context(Workers(make, len(places)))
+        workers = held.enter_context(Workers(make, environments=[place.environment for place in places]))
         limits = Limits(flops=settings.flops, allow_nonpointwise=not settings.pointwise)
         proposers = {name: proposer_of(name, asked, limits, folder) for name, _ in settings.proposers}
         search = Search(population, settings, proposers, workers, Judge(limits, trace), rungs, display.show)
@@ -82,7 +82,12 @@ def report(results: Path, name: str, top: int, workers: int | None) -> None:
     with ExitStack() as held:
         population = held.enter_context(Population(folder / POPULATION))
         make, _ = fitness_of(lab_settings(population), None, "cpu")
-        measure(population, held.enter_context(Workers(make, len(places))), top, say=_say)
+        measure(
+            population,
+            held.enter_context(Workers(make, environments=[place.environment for place in places])),
+            top,
+            say=_say,
+        )
         print(f"{name}: report in {write_report(folder, population)}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class Hunt:
     proposers: Sequence[str]
     """`NAME` or `NAME=WEIGHT`."""
     start: Sequence[str]
-    """Names of activations, `relu` alone or `all`."""
+    """Names of activations; empty for all built-in ones that fit."""
     families: Sequence[str]
     """Of the lab."""
     fitness: str
@@ -93,20 +94,28 @@ def settings_of(asked: Hunt) -> Settings:
     from mining.settings import Settings
     from tasks.lab import FAMILIES
 
+    check_length(asked)
     if asked.fitness not in (LAB, CIFAR):
         raise unknown("fitness", asked.fitness, (LAB, CIFAR))
     if asked.fitness == CIFAR and asked.families:
         raise UsageError(f"--families are the lab's: leave them out with --fitness {CIFAR}")
-    named = select("activation", asked.start or ["all"], names(), lambda name: get(name).name)
+    proposers = tuple(weight_of(text) for text in asked.proposers)
+    if len({name for name, _ in proposers}) < len(proposers):
+        raise UsageError(f"a proposer is named twice in {', '.join(asked.proposers)}: give each one weight")
+    if any(name == "llm" for name, _ in proposers) and (asked.fitness == CIFAR or asked.whole_tensor):
+        raise UsageError("the proposer llm is told of the lab and of pointwise functions: leave out the other option")
+    flops = Limits().flops if asked.flops is None else asked.flops
+    built_in = [name for name in names() if get(name).function.__module__.startswith("activations.builtin")]
+    named = select("activation", asked.start or built_in, names(), lambda name: get(name).name)
     return Settings(
         seed=asked.seed,
-        proposers=tuple(weight_of(text) for text in asked.proposers),
+        proposers=proposers,
         families=tuple(select("family", asked.families or SEARCHED, FAMILIES, known_family))
         if asked.fitness == LAB
         else ("cifar10",),
         fitness=asked.fitness,
-        start=tuple(_fitting(named, asked.whole_tensor)),
-        flops=Limits().flops if asked.flops is None else asked.flops,
+        start=tuple(_fitting(named, Limits(flops=flops, allow_nonpointwise=asked.whole_tensor))),
+        flops=flops,
         pointwise=not asked.whole_tensor,
     )
 
@@ -131,18 +140,31 @@ def fitness_of(settings: Settings, data: Path | None, device: str) -> tuple[Call
     return partial(LabFitness, settings.families, device=device), LADDER
 
 
-def _fitting(chosen: Sequence[str], whole_tensor: bool) -> list[str]:
-    """Of the named functions, those that a search can start from.
+def check_length(asked: Hunt) -> None:
+    """Refuse a search that would never end, or end at once.
 
     Raises:
-        UsageError: none of them is without learnable parameters, and pointwise unless `whole_tensor`.
+        UsageError: neither a number of evaluations nor hours above 0 were given.
+    """
+    if asked.evaluations is None and asked.hours is None:
+        raise UsageError("say how long to search: --evaluations N, --hours H, or both")
+    if asked.hours is not None and not 0 < asked.hours < math.inf:
+        raise UsageError(f"--hours is a number above 0, not {asked.hours:g}")
+
+
+def _fitting(chosen: Sequence[str], limits: Limits) -> list[str]:
+    """Of the named functions, those that pass the screen.
+
+    Raises:
+        UsageError: none of them does; the message says why the first does not.
     """
     from activations import get
+    from mining.screen import screen
 
-    graphs = {name: get(name).graph for name in chosen}
-    found = [name for name, graph in graphs.items() if (graph.pointwise or whole_tensor) and not graph.parameters]
+    reasons = {name: screen(get(name).graph, limits) for name in chosen}
+    found = [name for name, reason in reasons.items() if reason is None]
     if not found:
-        raise UsageError(f"{', '.join(chosen)} cannot begin a search: name a pointwise function without parameters")
+        raise UsageError(f"a search cannot start from {', '.join(chosen)}: {reasons[chosen[0]]}")
     return found
 
 

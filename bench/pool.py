@@ -15,6 +15,7 @@ from bench import worker
 from bench.devices import Lane
 from bench.plan import Cell
 from bench.worker import Assignment, Progress, Report, Setup, Skipped
+from tasks.signals import interrupts_held
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Slot:
             log=self._conditions.logs / f"{cell.task.name}.log",
         )
         self._process = context.Process(target=worker.main, args=(theirs, setup, time.time()))
-        self._process.start()
+        with interrupts_held():
+            self._process.start()
         theirs.close()
         self.task = cell.task.name
 

@@ -11,7 +11,6 @@ import gc
 import os
 import re
 import resource
-import signal
 import sys
 import threading
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.answer import plain, plain_curves, writable
+from tasks.signals import ignore_interrupts
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -108,7 +108,7 @@ class Report:
 
 def main(pipe: Connection, setup: Setup, born: float) -> None:
     """Serve cells until the parent sends None or goes away; `born` is the parent's clock at the start (time.time)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    ignore_interrupts()  # Ctrl-C reaches the whole group; the parent decides what it means
     _send_output_to(setup.log)
     os.environ.update(setup.environment)
     threading.Thread(target=_die_with_parent, daemon=True).start()

@@ -7,6 +7,7 @@ best of the others are shown on each. Within an island, MAP-Elites: the best fun
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -48,7 +49,11 @@ class Island:
         self._slots = slots
 
     def _ranked(self, slots: Sequence[Slot]) -> list[Slot]:
-        return sorted(slots, key=lambda s: (s.rung != self._deep, s.fitness, s.generation, s.slot))
+        def place(s: Slot) -> tuple[bool, bool, float, int, int]:
+            fitness = math.inf if s.fitness is None else s.fitness
+            return not math.isfinite(fitness), s.rung != self._deep, fitness, s.generation, s.slot
+
+        return sorted(slots, key=place)
 
     @cached_property
     def members(self) -> Sequence[Member]:

@@ -9,7 +9,7 @@ from activations import Graph, GraphError
 from activations.to_python import to_python
 from mining.behaviour import niche
 from mining.identity import Known
-from mining.jail import Refused
+from mining.jail import JailError, Refused
 from mining.population import Slot
 from mining.screen import Limits, screen
 
@@ -38,12 +38,26 @@ class Judge:
         proposal = slot.proposal
         if proposal.graph is None:
             try:
-                proposal = dataclasses.replace(proposal, graph=self._trace(proposal.source))
+                proposal = dataclasses.replace(proposal, graph=self._traced(proposal.source))
             except Refused as refusal:
                 return dataclasses.replace(slot, stage="jail", reason=str(refusal))
-        graph = proposal.graph
-        assert graph is not None
-        slot = dataclasses.replace(slot, proposal=proposal, hash=graph.hash)
+        assert proposal.graph is not None
+        slot = dataclasses.replace(slot, proposal=proposal, hash=proposal.graph.hash)
+        try:
+            return self._look(slot, proposal.graph)
+        except Exception as error:  # a graph can be odd in ways that nobody foresaw, and must not end the search
+            reason = f"it cannot be judged ({type(error).__name__}: {error})"
+            return dataclasses.replace(slot, stage="screen", reason=reason.replace("\n", " "))
+
+    def _traced(self, source: str) -> Graph:
+        """The source's graph; a jail that fails is tried once more, since a busy machine can do that to it."""
+        try:
+            return self._trace(source)
+        except JailError:
+            return self._trace(source)
+
+    def _look(self, slot: Slot, graph: Graph) -> Slot:
+        proposal = slot.proposal
         reason = screen(graph, self._limits)
         if reason is not None:
             return dataclasses.replace(slot, stage="screen", reason=reason)

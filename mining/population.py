@@ -7,19 +7,24 @@ on as if nothing had happened.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from activations import Graph
 from mining.candidate import Member, Proposal, Rejected
 
 FORMAT = 1
 """Version of the tables."""
+
+STATES = "states"
+"""Name of the fact that holds what the proposers know."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -36,7 +41,7 @@ CREATE TABLE IF NOT EXISTS evaluations (
     exact INTEGER NOT NULL, cpu_seconds REAL NOT NULL,
     PRIMARY KEY (hash, rung)
 );
-CREATE TABLE IF NOT EXISTS generations (number INTEGER PRIMARY KEY, states TEXT NOT NULL, seconds REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS generations (number INTEGER PRIMARY KEY, seconds REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS openings (
     number INTEGER PRIMARY KEY, at TEXT NOT NULL, reason TEXT NOT NULL, hash TEXT NOT NULL, seeds TEXT NOT NULL,
     result TEXT NOT NULL
@@ -137,6 +142,7 @@ class Population:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
+        self._lock = _locked(path)
         try:
             self._db = sqlite3.connect(path, timeout=2.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -144,7 +150,11 @@ class Population:
             self._db.executescript(SCHEMA)
             self._check_format()
         except sqlite3.DatabaseError as error:
+            self._lock.close()
             raise PopulationError(f"{path} cannot be opened as a population ({error}): name another run.") from error
+        except PopulationError:
+            self.close()
+            raise
 
     def _check_format(self) -> None:
         found = self.fact("format")
@@ -160,8 +170,9 @@ class Population:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and let others have it."""
         self._db.close()
+        self._lock.close()
 
     def fact(self, name: str) -> str | None:
         """A fact about the whole search, such as its settings; None where it was not set."""
@@ -172,15 +183,19 @@ class Population:
         """Set a fact, replacing an earlier one."""
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
-    def add_proposals(self, generation: int, island: int, proposals: Sequence[Proposal]) -> None:
-        """Write a generation's proposals, all or none."""
+    def add_proposals(
+        self, generation: int, island: int, proposals: Sequence[Proposal], states: Mapping[str, str] | None = None
+    ) -> None:
+        """Write a generation's proposals and what their proposers know after making them, all or nothing."""
         rows = [
             (generation, slot, island, p.proposer, p.operation, p.rationale, p.source, json.dumps(p.parents),
              None if p.graph is None else p.graph.to_json())
             for slot, p in enumerate(proposals)
         ]  # fmt: skip
         columns = "generation, slot, island, proposer, operation, rationale, source, parents, graph"
-        self._all_or_none(f"INSERT INTO candidates ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", rows)
+        with self._transaction():
+            self._db.executemany(f"INSERT INTO candidates ({columns}) VALUES (?,?,?,?,?,?,?,?,?)", rows)
+            self._set_states(states or {})
 
     def add_evaluation(self, evaluation: Evaluation) -> None:
         """Write what a rung said, as soon as it is known."""
@@ -198,19 +213,14 @@ class Population:
              None if s.families is None else json.dumps(dict(s.families)), s.generation, s.slot)
             for s in slots
         ]  # fmt: skip
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._transaction():
             self._db.executemany(
                 "UPDATE candidates SET source=?, graph=?, hash=?, stage=?, reason=?, twin=?, niche=?, rung=?, "
                 "fitness=?, families=? WHERE generation=? AND slot=?",
                 rows,
             )
-            self._db.execute("UPDATE generations SET states = '{}'")  # only the newest are ever asked for
-            self._db.execute("INSERT INTO generations VALUES (?,?,?)", (number, json.dumps(dict(states)), seconds))
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+            self._set_states(states)
+            self._db.execute("INSERT INTO generations VALUES (?,?)", (number, seconds))
 
     def add_opening(self, opening: Opening) -> None:
         """Log a look at the sealed shift, with what was seen."""
@@ -259,18 +269,38 @@ class Population:
         return float(self._db.execute("SELECT COALESCE(SUM(seconds), 0.0) FROM generations").fetchone()[0])
 
     def states(self) -> dict[str, str]:
-        """What the proposers knew at the end of the last closed generation, by name."""
-        row = self._db.execute("SELECT states FROM generations ORDER BY number DESC LIMIT 1").fetchone()
-        return {} if row is None else dict(json.loads(row[0]))
+        """What the proposers knew when the last generation was proposed or closed, whichever is later, by name."""
+        return dict(json.loads(self.fact(STATES) or "{}"))
 
-    def _all_or_none(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+    def _set_states(self, states: Mapping[str, str]) -> None:
+        self.set_fact(STATES, json.dumps(dict(states)))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.executemany(statement, rows)
+            yield
             self._db.execute("COMMIT")
         except BaseException:
             self._db.execute("ROLLBACK")
             raise
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """A lock on the population that falls with this process, however it ends.
+
+    Raises:
+        PopulationError: another process has it.
+    """
+    file = open(path.with_suffix(".lock"), "ab")  # noqa: SIM115 - held as long as the population
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise PopulationError(
+            f"{path.parent} is in use by another process: wait for its end, or name another run."
+        ) from None
+    return file
 
 
 def _slot(row: Sequence[Any]) -> Slot:

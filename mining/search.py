@@ -85,8 +85,8 @@ class Search:
     def status(self) -> Status:
         """How far the search is."""
         cheap = [e.fitness for (_, rung), e in self._known.items() if rung == self._rungs.cheap.name]
-        final = [e.fitness for (_, rung), e in self._known.items() if rung == self._rungs.final.name]
         start = {slot.hash for slot in self._closed if slot.generation == 0 and slot.scored}
+        final = [e.fitness for (h, rung), e in self._known.items() if rung == self._rungs.final.name and h not in start]
         return Status(
             generation=self._population.next,
             evaluations=max(0, len(cheap) - len(start)) if start else 0,
@@ -104,17 +104,21 @@ class Search:
         fresh = [slot for slot in slots if slot.stage is None]
         try:
             cheap = self._train(fresh, self._rungs.cheap, budget)
-            deep = self._train(self._chosen(number, fresh, cheap), self._rungs.deep, budget)
+            best, drawn = self._chosen(number, fresh, cheap)
+            deep = self._train(best, self._rungs.deep, budget)
+            self._train(drawn, self._rungs.deep, budget)
             self._train(self._record_holder(fresh, deep), self._rungs.final, budget)
         except _OutOfTime:
             return None
         closed = [_with_score(slot, cheap, deep) for slot in slots]
         self._learn(closed)
-        states = {name: proposer.state() for name, proposer in self._proposers.items()}
-        self._population.close_generation(number, closed, states, time.monotonic() - begun)
+        self._population.close_generation(number, closed, self._states(), time.monotonic() - begun)
         self._closed += closed
         self._watch(self.status())
         return closed
+
+    def _states(self) -> dict[str, str]:
+        return {name: proposer.state() for name, proposer in self._proposers.items()}
 
     def _proposed(self, number: int) -> list[Slot]:
         """The proposals of a generation: those written down before, or new ones, written down first."""
@@ -123,7 +127,7 @@ class Search:
             return found
         island = number % self._settings.islands
         proposals = self._start() if number == 0 else self._propose(number, island)
-        self._population.add_proposals(number, island, proposals)
+        self._population.add_proposals(number, island, proposals, self._states())
         return self._population.slots(number)
 
     def _start(self) -> list[Proposal]:
@@ -157,23 +161,27 @@ class Search:
             raise _OutOfTime
         with contextlib.closing(self._evaluate(jobs)) as arriving:
             for evaluation in arriving:
-                self._population.add_evaluation(evaluation)
-                self._known[evaluation.hash, evaluation.rung] = evaluation
-                self._watch(self.status())
+                if evaluation is not None:
+                    self._population.add_evaluation(evaluation)
+                    self._known[evaluation.hash, evaluation.rung] = evaluation
+                    self._watch(self.status())
                 if budget.over:
                     raise _OutOfTime
         return {h: self._known[h, rung.name] for h in graphs}
 
-    def _chosen(self, number: int, fresh: Sequence[Slot], cheap: Mapping[str, Evaluation]) -> list[Slot]:
+    def _chosen(
+        self, number: int, fresh: Sequence[Slot], cheap: Mapping[str, Evaluation]
+    ) -> tuple[list[Slot], list[Slot]]:
         """What goes to the deep rung: the best on the cheap one, and one more drawn from the rest, so that the
-        rungs' correlation is not that of the best alone.
+        rungs' correlation is not that of the best alone. The drawn one keeps its cheap fitness in the population:
+        it was not chosen for being good, and must not stand before others that were not.
         """
         ranked = sorted((s for s in fresh if math.isfinite(cheap[s.hash or ""].fitness)),
                         key=lambda s: (cheap[s.hash or ""].fitness, s.slot))  # fmt: skip
         first = math.ceil(DEEPENED * len(fresh))
         rest = ranked[first:]
         stream = np.random.default_rng([self._settings.seed, number, 1])
-        return ranked[:first] + ([rest[int(stream.integers(len(rest)))]] if rest else [])
+        return ranked[:first], [rest[int(stream.integers(len(rest)))]] if rest else []
 
     def _record_holder(self, fresh: Sequence[Slot], deep: Mapping[str, Evaluation]) -> list[Slot]:
         """The function that would be the best so far, to be confirmed on fresh seeds; none where there is no such."""
@@ -191,8 +199,9 @@ class Search:
                 proposer.learn([(slot.proposal, self._fitness(slot)) for slot in own])
 
     def _fitness(self, slot: Slot) -> float | None:
-        twin = self._known.get((slot.twin or "", self._rungs.cheap.name))
-        return twin.fitness if twin else slot.fitness
+        """Of the cheap rung alone: what one function is worth must not depend on how far it climbed."""
+        known = self._known.get((slot.twin or slot.hash or "", self._rungs.cheap.name))
+        return known.fitness if known else None
 
 
 class _OutOfTime(Exception):

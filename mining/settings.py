@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -33,6 +34,8 @@ class Settings:
     """Whether functions of whole tensors are refused."""
     fitness: str = "lab"
     """`lab`, or `cifar10-resnet20` (`mining.cifar_fitness`)."""
+    ladder: str = ""
+    """`Rungs.words`: evaluations by other rungs must not be mixed in."""
     generation_size: int = 24
     islands: int = 2
 
@@ -60,8 +63,10 @@ class Job:
 class Evaluate(Protocol):
     """Trains functions, several at a time (`mining.workers.Workers`)."""
 
-    def __call__(self, jobs: Sequence[Job]) -> Generator[Evaluation]:
-        """Yield what came of each job as soon as it is known, in any order."""
+    def __call__(self, jobs: Sequence[Job]) -> Generator[Evaluation | None]:
+        """Yield what came of each job as soon as it is known, in any order, and None now and then between them, so
+        that whoever waits can stop.
+        """
         ...
 
 
@@ -73,6 +78,12 @@ class Rungs:
     deep: Rung
     final: Rung
     """Exact, on seeds that no other rung uses."""
+
+    @property
+    def words(self) -> str:
+        """Names of the rungs, each with a digest of all that it fixes: differs where an evaluation might."""
+        rungs = (self.cheap, self.deep, self.final)
+        return ", ".join(f"{rung.name} {hashlib.sha256(repr(rung).encode()).hexdigest()[:8]}" for rung in rungs)
 
 
 RUNGS = Rungs(FIRST, SECOND, FINAL)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from activations import registry
 from bench.cli_mine import temperature_of
 from bench.errors import UsageError
 from bench.mine import POPULATION, default_name, existing_run, hunt, promote, report, run_folder
@@ -81,6 +82,18 @@ def test_settings_come_from_the_words() -> None:
     assert settings_of(dataclasses.replace(ASKED, start=("turbulent",), whole_tensor=True)).start == ("turbulent",)
 
 
+def test_what_was_registered_since_does_not_join_the_start() -> None:
+    before = registry.snapshot()
+    default = settings_of(dataclasses.replace(ASKED, start=()))
+    try:
+        registry.register("my-wave", formula="x + sin(x)")(lambda x: x + x.sin())
+        assert settings_of(dataclasses.replace(ASKED, start=())) == default
+    finally:
+        registry.restore(before)
+    assert {"relu", "gelu-sine", "gmtu"} <= set(default.start)
+    assert not {"swish", "turbulent", "identity"} & set(default.start)
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
@@ -90,7 +103,13 @@ def test_settings_come_from_the_words() -> None:
         ({"families": ("harmonic",)}, "did you mean harmonics"),
         ({"fitness": "cifar"}, "no fitness is called .cifar.: there are: lab, cifar10-resnet20"),
         ({"fitness": "cifar10-resnet20", "families": ("feynman",)}, "--families are the lab's"),
-        ({"start": ("swish",)}, "swish cannot begin a search"),
+        ({"start": ("swish",)}, "a search cannot start from swish: "),
+        ({"start": ("identity",)}, "a search cannot start from identity: "),
+        ({"start": ("gelu",), "flops": 10}, "costs 14 FLOPs"),
+        ({"hours": float("nan")}, "--hours is a number above 0"),
+        ({"hours": -1.0}, "--hours is a number above 0"),
+        ({"proposers": ("genetic", "genetic=2")}, "named twice"),
+        ({"proposers": ("llm",), "whole_tensor": True}, "leave out the other option"),
         ({"evaluations": None}, "say how long to search"),
         ({"require_sandbox": "fort"}, "no sandbox level is called 'fort'"),
         ({"proposers": ("llm",)}, "needs --llm-model"),

@@ -1,5 +1,6 @@
 """What a proposer sees: its own island, the start, migrants from time to time, and the elite of each niche."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -28,6 +29,12 @@ def test_the_deep_rung_comes_first_and_the_start_lives_everywhere() -> None:
     slots = [slot(0, 0, 0.0), slot(1, 1, -0.2), slot(2, 0, -0.9, rung="cheap"), slot(4, 0, -0.1)]
     assert [m.fitness for m in island(slots, 0, 5).members] == [-0.1, 0.0, -0.9]
     assert [m.fitness for m in island(slots, 1, 5).members] == [-0.2, 0.0]
+
+
+def test_what_was_lost_on_the_deep_rung_comes_last() -> None:
+    slots = [slot(0, 0, 0.0), slot(1, 0, math.inf, niche=1), slot(2, 0, 0.4, niche=1, rung="cheap")]
+    assert [m.fitness for m in island(slots, 0, 3).members] == [0.0, 0.4, math.inf]
+    assert [m.fitness for m in island(slots, 0, 3).elites] == [0.0, 0.4]
 
 
 def test_migrants_arrive_together_and_not_before() -> None:

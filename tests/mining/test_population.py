@@ -39,10 +39,10 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         assert population.evaluations() == [Evaluation(RELU.hash, "one", -0.25, {"a": math.inf}, {"p": 0.1}, True, 3.0)]
         assert population.openings() == [Opening("2026-01-01T00:00:00Z", "report", RELU.hash, (7, 8), {"a": 1.5})]
         assert population.states() == {"llm": "[1]"}
-        population.add_proposals(1, 0, [proposal()])
+        population.add_proposals(1, 0, [proposal()], {"llm": "[1.5]"})
+        assert population.states() == {"llm": "[1.5]"}
         population.close_generation(1, population.slots(1), {"llm": "[1, 2]"}, 0.5)
         assert population.states() == {"llm": "[1, 2]"}
-        assert population._db.execute("SELECT SUM(LENGTH(states)) FROM generations").fetchone()[0] < 30
         assert (population.next, population.seconds, population.fact("settings")) == (2, 3.0, "{}")
 
 
@@ -59,6 +59,15 @@ def test_a_generation_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         with pytest.raises(sqlite3.IntegrityError):
             population.close_generation(0, [replace(population.slots(0)[0], stage="jail")], {}, 1.0)
         assert population.slots(0)[0].stage is None
+
+
+def test_two_processes_do_not_share_a_population(tmp_path: Path) -> None:
+    with (
+        Population(tmp_path / "night" / "p.sqlite"),
+        pytest.raises(PopulationError, match="night is in use by another process"),
+    ):
+        Population(tmp_path / "night" / "p.sqlite")
+    Population(tmp_path / "night" / "p.sqlite").close()
 
 
 def test_a_file_that_is_no_population_is_refused(tmp_path: Path) -> None:

@@ -43,9 +43,11 @@ class Wavy:
     name = "wavy"
 
     def __init__(self) -> None:
+        self.rounds = 0
         self.learnt: list[float | None] = []
 
     def propose(self, count: int, view: View, stream: np.random.Generator) -> list[Proposal]:
+        self.rounds += 1
         parents = [view.parent(stream) for _ in range(count)]
         amounts = [round(float(stream.uniform(0.1, 2)), 1) for _ in range(count)]
         return [
@@ -57,10 +59,12 @@ class Wavy:
         self.learnt += [fitness for _, fitness in results]
 
     def state(self) -> str:
-        return ",".join(map(str, self.learnt))
+        return ",".join(map(str, [self.rounds, *self.learnt]))
 
     def restore(self, state: str) -> None:
-        self.learnt = [None if word == "None" else float(word) for word in state.split(",")]
+        rounds, *words = state.split(",")
+        self.rounds = int(rounds)
+        self.learnt = [None if word == "None" else float(word) for word in words]
 
 
 class Texts(Wavy):
@@ -144,12 +148,14 @@ def test_a_search_fills_the_population(whole: Path) -> None:
     assert final < deep < cheap
     assert len(cheap) == sum(slot.scored for slot in slots), "no function is trained twice"
     assert all(slot.proposal.source and slot.niche for slot in slots if slot.scored)
+    drawn = [slot for slot in slots if slot.hash in deep and slot.scored and slot.rung == RUNGS.cheap.name]
+    assert drawn, "what went deep by lot alone keeps its cheap fitness"
 
 
 def test_an_equal_function_teaches_its_proposer_what_is_known(whole: Path) -> None:
     with Population(whole) as population:
         twins = [slot for slot in population.slots() if slot.stage == "identity" and slot.proposal.proposer == "wavy"]
-        learnt = population.states()["wavy"].split(",")
+        learnt = population.states()["wavy"].split(",")[1:]
         known = {e.hash: e.fitness for e in population.evaluations() if e.rung == RUNGS.cheap.name}
     assert twins
     assert all(slot.twin in known for slot in twins)
@@ -239,8 +245,9 @@ def test_time_ends_a_search(tmp_path: Path) -> None:
 
 def test_another_setting_is_refused(whole: Path) -> None:
     other = Settings(**{**vars(SETTINGS), "seed": 4})
-    with pytest.raises(PopulationError, match="has seed 3, not 4"):
-        search(whole, Trainer(), other)
+    judge = Judge(Limits(), trace)
+    with Population(whole) as population, pytest.raises(PopulationError, match="has seed 3, not 4"):
+        Search(population, other, {}, Trainer(), judge, RUNGS)
 
 
 def test_proposers_that_have_nothing_new_end_it(tmp_path: Path) -> None:
