@@ -80,6 +80,7 @@ def compare(folder: Path, kills: int, workers: int) -> int:
             open_generations += bool(population.slots(population.next))
     with Population(killed) as population:
         target = len({e.hash for e in population.evaluations() if e.rung == "one"})
+    assert target > 2, "every kill came before the first evaluation: let the searches live longer (LONGEST)"
     for path in (killed, whole):
         done = start(path, target, workers).wait()
         assert done == 0, f"the search on {path.name} ended with status {done}"

@@ -117,6 +117,7 @@ def one(results: Path, run: str, evaluations: int) -> tuple[float, ...]:
         slots = [slot for slot in population.slots() if slot.generation > 0]
         said = {(e.hash, e.rung): e.fitness for e in population.evaluations()}
     trained = [slot for slot in slots if slot.scored][:evaluations]
+    assert len(trained) == evaluations, f"{run} ended after {len(trained)} evaluations: ask for fewer"
     looked_at = slots[: slots.index(trained[-1]) + 1]
     cheap = [said[slot.hash or "", RUNGS.cheap.name] for slot in trained]
     deep = [said.get((slot.hash or "", RUNGS.deep.name), math.inf) for slot in trained]
@@ -127,7 +128,9 @@ def one(results: Path, run: str, evaluations: int) -> tuple[float, ...]:
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and sample standard deviation."""
+    """Mean and sample standard deviation; `lost` where one of the numbers is not finite."""
+    if not all(map(math.isfinite, values)):
+        return "lost"
     sd = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):+.3f}{sd}"
 
