@@ -149,6 +149,7 @@ def report(
 def promote(
     run: Annotated[str, typer.Argument(help="Name of the run.")],
     top: Top = 3,
+    workers: Workers = None,
     results: Results = RESULTS,
     output: Annotated[
         File, typer.Option(help="Folder for the files [default: activations/mined].", show_default=False)
@@ -157,4 +158,4 @@ def promote(
     """Train the best functions of a run on fresh seeds, and give those that hold up a name in the catalogue."""
     from bench.mine import promote as write
 
-    raise typer.Exit(write(results, run, top, output))
+    raise typer.Exit(write(results, run, top, output, workers))

@@ -82,12 +82,8 @@ def report(results: Path, name: str, top: int, workers: int | None) -> None:
     with ExitStack() as held:
         population = held.enter_context(Population(folder / POPULATION))
         make, _ = fitness_of(lab_settings(population), None, "cpu")
-        measure(
-            population,
-            held.enter_context(Workers(make, environments=[place.environment for place in places])),
-            top,
-            say=_say,
-        )
+        pool = held.enter_context(Workers(make, environments=[place.environment for place in places]))
+        measure(population, pool, top, say=_say, processes=len(places))
         print(f"{name}: report in {write_report(folder, population)}")
 
 
@@ -113,28 +109,35 @@ def lab_settings(population: Population) -> Settings:
     return settings
 
 
-def promote(results: Path, name: str, top: int, home: Path | None) -> int:
-    """Write the best functions of a run as source files that survive fresh seeds; 1 where none did.
+def promote(results: Path, name: str, top: int, home: Path | None, workers: int | None) -> int:
+    """Write the best functions of a run as source files that survive fresh seeds and problems; 1 where none did.
 
     Raises:
         UsageError: there is no such run.
         mining.population.PopulationError: the run holds nothing to promote.
     """
+    from activations import GraphError
     from mining.population import Population
     from mining.promote import HOME, measure, write
-    from mining.report import open_sealed
 
     written = 0
     with Population(existing_run(results, name) / POPULATION) as population:
         lab_settings(population)
-        for promotion in measure(population, top, open_sealed):
+        for promotion in measure(population, top, processes=len(lanes("cpu", workers)), say=_say):
             fitness = promotion.fitness
-            said = f"{promotion.name}: {fitness.mean:+.3f} ({fitness.low:+.3f} to {fitness.high:+.3f}) on fresh seeds"
-            if promotion.survives:
-                written += 1
-                print(f"{said}, written to {write(promotion, home or HOME)}")
-            else:
+            said = (
+                f"{promotion.name}: {fitness.mean:+.3f} ({fitness.low:+.3f} to {fitness.high:+.3f}) "
+                f"on {fitness.n} problems that the search never used"
+            )
+            if not promotion.survives:
                 print(f"{said}, not promoted: it cannot be told from ReLU")
+                continue
+            try:
+                print(f"{said}, written to {write(promotion, home or HOME)}")
+            except GraphError as error:
+                print(f"{said}, not promoted: {error}")
+            else:
+                written += 1
     return 0 if written else 1
 
 

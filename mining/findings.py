@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +15,12 @@ from activations.graph import GraphError
 from activations.to_python import to_formula
 from mining.luck import Luck, read_luck
 from mining.population import Evaluation, Opening, Population, PopulationError, Slot
+from mining.sealed import Opened, is_measurement, read_opening
 from mining.settings import Rungs, Settings
 
 if TYPE_CHECKING:
     from mining.fitness import Correlation, Rung
 
-SHIFTS = ("validation", "sealed")
 FAIR = 10
 """A proposer with fewer evaluations than this is not compared with the others."""
 PROTOCOL = "report"
@@ -42,26 +41,6 @@ class RungFacts:
     def of(rung: Rung) -> RungFacts:
         """Of a rung of the ladder."""
         return RungFacts(rung.name, rung.problems, rung.seeds, rung.recipe.steps, rung.exact)
-
-
-@dataclass(frozen=True)
-class Opened:
-    """What the sealed opening of one function showed."""
-
-    hash: str
-    seeds: tuple[int, ...]
-    ratios: Mapping[str, Mapping[str, Sequence[float]]]
-    """Shift, then family, to the mean log10 ratio to ReLU's loss under each seed."""
-
-    @property
-    def families(self) -> list[str]:
-        """Every family that was measured."""
-        return list(self.ratios[SHIFTS[0]])
-
-    def by_seed(self, shift: str, families: Sequence[str]) -> list[float]:
-        """The fitness under each seed: the mean over these families."""
-        columns = zip(*(self.ratios[shift][family] for family in families), strict=True)
-        return [statistics.fmean(column) for column in columns]
 
 
 @dataclass(frozen=True)
@@ -86,6 +65,10 @@ class Findings:
     """`cheap`, `deep` and `final`."""
     references: Mapping[str, Graph]
     """Known functions that the report opens beside the found ones."""
+    rivals: tuple[str, ...]
+    """Those of them that a find must beat."""
+    rediscovered: Mapping[str, str]
+    """From the hash of a trained function to the name of the known one that it is."""
     report_seeds: tuple[int, ...]
     """Those of the openings, which nothing else uses."""
     slots: Sequence[Slot]
@@ -109,7 +92,14 @@ class Findings:
 
     @cached_property
     def found(self) -> list[Slot]:
-        """Every trained function that is not of the start, in the order of the proposals."""
+        """Trained functions that are new, neither of the start nor known by a name, in the order of the proposals."""
+        return [slot for slot in self.trained if slot.hash not in self.rediscovered]
+
+    @cached_property
+    def trained(self) -> list[Slot]:
+        """Every trained function that is not of the start, in the order of the proposals: as many as luck had
+        chances.
+        """
         return sorted(
             (slot for slot in self.by_hash.values() if slot.generation > 0), key=lambda s: (s.generation, s.slot)
         )
@@ -158,7 +148,7 @@ class Findings:
         for slot in own:
             if slot.stage is not None:
                 stages[slot.stage] = stages.get(slot.stage, 0) + 1
-        fitness = [self.fitness(slot.hash, "cheap") for slot in self.found if slot.proposal.proposer == name]
+        fitness = [self.fitness(slot.hash, "cheap") for slot in self.trained if slot.proposal.proposer == name]
         return ProposerRow(name, len(own), stages, [f for f in fitness if f is not None])
 
     @property
@@ -220,6 +210,8 @@ def read_findings(population: Population) -> Findings:
         settings=Settings.from_json(settings),
         ladder={role: RungFacts(**f | {"seeds": tuple(f["seeds"])}) for role, f in protocol["ladder"].items()},
         references={name: Graph.from_json(graph) for name, graph in protocol["references"].items()},
+        rivals=tuple(protocol.get("rivals", ("relu", "gelu"))),
+        rediscovered=protocol.get("rediscovered", {}),
         report_seeds=tuple(protocol["seeds"]),
         slots=population.slots(),
         evaluations={(e.hash, e.rung): e for e in population.evaluations()},
@@ -231,25 +223,22 @@ def read_findings(population: Population) -> Findings:
 
 
 def write_protocol(
-    population: Population, rungs: Rungs, references: Mapping[str, Graph], seeds: tuple[int, ...]
+    population: Population,
+    rungs: Rungs,
+    references: Mapping[str, Graph],
+    rivals: Sequence[str],
+    rediscovered: Mapping[str, str],
+    seeds: tuple[int, ...],
 ) -> None:
-    """Write down what the rungs were, what the report compares with and on which seeds, so that it can be rendered
-    from the population alone.
+    """Write down what the rungs were, what the report compares with and on which seeds, and which functions were known
+    before, so that it can be rendered from the population alone.
     """
     roles = {"cheap": rungs.cheap, "deep": rungs.deep, "final": rungs.final}
     protocol = {
         "ladder": {role: dataclasses.asdict(RungFacts.of(rung)) for role, rung in roles.items()},
         "references": {name: json.loads(graph.to_json()) for name, graph in references.items()},
+        "rivals": rivals,
+        "rediscovered": rediscovered,
         "seeds": seeds,
     }
     population.set_fact(PROTOCOL, json.dumps(protocol))
-
-
-def is_measurement(opening: Opening) -> bool:
-    """Whether an opening holds numbers by seed, as those of a report do."""
-    return all(isinstance(opening.result.get(shift), dict) for shift in SHIFTS) and "cpu_seconds" in opening.result
-
-
-def read_opening(opening: Opening) -> Opened:
-    """The numbers of an opening for which `is_measurement` holds."""
-    return Opened(opening.hash, opening.seeds, {shift: opening.result[shift] for shift in SHIFTS})

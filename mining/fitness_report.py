@@ -1,86 +1,95 @@
 """The report's side of the lab: finalists on problems that no search has seen, with the sealed shift opened.
 
-`report_score` is the only way from `mining` to the sealed shift. Whoever calls it logs each call: a function that was
+`report_losses` is the only way from `mining` to the sealed shift. Whoever calls it logs each call: a function that was
 chosen by what it says can no longer be judged by it.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
-from activations import Activation, Graph, get
-from mining.candidate import BASELINE
+from activations import Activation, Graph
 from mining.fitness import FINAL, kept_problems
-from tasks.lab import FAMILIES, LabRecipe
+from tasks.lab import FAMILIES, LabRecipe, problems
 from tasks.lab.data import open_sealed_shift
 from tasks.lab.problem import Array
 from tasks.lab.report import log10_loss
 from tasks.lab.training import losses, train
 
-PROBLEMS = 8
-"""Problems of each family."""
-
-
-@dataclass(frozen=True)
-class Ratios:
-    """Mean log10 ratio of losses to ReLU's on one shift of one family; inf where a network was not finite."""
-
-    mean: float
-    by_seed: tuple[float, ...]
-    """The same from each seed alone: how far they lie apart is the noise."""
+ByProblem = Mapping[str, Mapping[str, tuple[float, ...]]]
+"""Family, then problem, to one number a seed."""
 
 
 @dataclass(frozen=True)
 class ReportScore:
-    """One function's out-of-distribution losses beside ReLU's, by family, the held-out one included."""
+    """One function out of distribution: log10 losses, or what they are beside ReLU's; the held-out family included."""
 
-    validation: dict[str, Ratios]
-    sealed: dict[str, Ratios]
+    validation: ByProblem
+    sealed: ByProblem
+
+    def beside(self, other: ReportScore) -> ReportScore:
+        """Log10 ratios to another function's losses on the same problems and seeds; inf where a network of this one
+        was not finite.
+        """
+        return ReportScore(_minus(self.validation, other.validation), _minus(self.sealed, other.sealed))
 
 
-def report_score(
+def report_losses(
     graph: Graph,
     seeds: Sequence[int],
     families: Sequence[str] = FAMILIES,
-    count: int = PROBLEMS,
+    count: int | None = None,
     recipe: LabRecipe = FINAL.recipe,
     device: str = "cpu",
 ) -> ReportScore:
-    """Open the sealed shift for one function, trained exactly on `count` problems of each family that no rung uses.
+    """Open the sealed shift for one function, trained exactly on the problems of each family that no rung uses, or on
+    `count` of them: log10 of the normalised losses, inf where a network was not finite.
 
-    ReLU is trained on the same problems and seeds, once for all functions of a report.
+    One thread does it, so that the numbers do not depend on the machine's cores.
 
     Raises:
         activations.InjectionError: the audit of the replaced sites failed.
     """
+    activation = Activation.from_graph("candidate", graph)
     validation, sealed = {}, {}
     for family in families:
-        mine, relu = (_open(one, family, tuple(seeds), count, recipe, device) for one in (graph, get(BASELINE).graph))
-        validation[family], sealed[family] = (_ratios(*pair) for pair in zip(mine, relu, strict=True))
+        chosen = kept_problems(family, count or len(problems(family)))
+        with _one_thread():
+            trained = train(activation, chosen, seeds, recipe, device)
+            shifts = (trained.data.validation, open_sealed_shift(trained.data, recipe.test_points))
+            measured = [losses(trained.model, points, recipe.batch) for points in shifts]
+        names = [problem.name for problem in chosen]
+        validation[family], sealed[family] = (_logs(loss, trained.finite, names) for loss in measured)
     return ReportScore(validation, sealed)
 
 
-@lru_cache(maxsize=64)
-def _open(
-    graph: Graph, family: str, seeds: tuple[int, ...], count: int, recipe: LabRecipe, device: str
-) -> tuple[Array, Array]:
-    """Losses on the validation and on the sealed shift, each of shape (seeds, problems); inf where not finite."""
-    problems = kept_problems(family, count)
-    trained = train(Activation.from_graph("candidate", graph), problems, seeds, recipe, device)
-    shifts = (trained.data.validation, open_sealed_shift(trained.data, recipe.test_points))
-    measured = (losses(trained.model, points, recipe.batch) for points in shifts)
-    shape = len(seeds), len(problems)
-    first, second = (np.where(trained.finite & np.isfinite(m), m, np.inf).reshape(shape) for m in measured)
-    return first, second
+def _logs(loss: Array, finite: NDArray[np.bool_], names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """From one loss a network to one number a seed for each problem."""
+    kept = np.where(finite & np.isfinite(loss), log10_loss(loss), np.inf).reshape(-1, len(names))
+    return {name: tuple(map(float, column)) for name, column in zip(names, kept.T, strict=True)}
 
 
-def _ratios(mine: Array, relu: Array) -> Ratios:
-    if not np.isfinite(mine).all():
-        return Ratios(math.inf, (math.inf,) * len(mine))
-    by_seed = (log10_loss(mine) - log10_loss(relu)).mean(axis=1)
-    return Ratios(float(by_seed.mean()), tuple(map(float, by_seed)))
+def _minus(mine: ByProblem, other: ByProblem) -> ByProblem:
+    return {
+        family: {
+            name: tuple(a - b if np.isfinite(a) else a for a, b in zip(logs, other[family][name], strict=True))
+            for name, logs in by_problem.items()
+        }
+        for family, by_problem in mine.items()
+    }
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -100,6 +100,8 @@ def measure_luck(population: Population, evaluate: Evaluate, graph: Graph, rung:
     }
     with contextlib.closing(evaluate(list(jobs.values()))) as arriving:
         for evaluation in arriving:
+            if evaluation is None:
+                continue
             seeds = jobs[evaluation.hash].rung.seeds
             known[seeds] = Copy(seeds, evaluation.fitness, evaluation.cpu_seconds)
             done = [dataclasses.asdict(known[seeds]) for seeds in wanted if seeds in known]

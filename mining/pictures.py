@@ -42,8 +42,8 @@ SIGNS = 44
 def drawable(findings: Findings) -> tuple[str, ...]:
     """Names of the pictures for which there is something to draw."""
     there = {
-        "curves.png": bool(findings.best),
-        "progress.png": len(findings.found) > 1,
+        "curves.png": bool(_curved(findings)),
+        "progress.png": len(findings.trained) > 1,
         "rungs.png": len(_finite_pairs(findings)) > 1,
         "lineage.png": bool(findings.best),
     }
@@ -105,10 +105,15 @@ def _lines(findings: Findings) -> Iterator[tuple[str, Graph, dict[str, Any]]]:
     """What is drawn and how: known functions thin and grey below, the best ones on top of them."""
     for name, dash in (("relu", "solid"), ("gelu", (0, (4, 2)))):
         yield name, findings.references[name], {"color": "#777777", "linestyle": dash, "linewidth": 1.3}
-    for place, slot in enumerate(findings.best[:CURVES]):
-        assert slot.proposal.graph is not None
+    for place, (rank, slot) in enumerate(_curved(findings)):
         look: dict[str, Any] = {"color": COLOURS[place], "linestyle": DASHES[place], "linewidth": 2.0}
-        yield f"{place + 1}. {findings.label(slot, 70)}", slot.proposal.graph, look
+        yield f"{rank}. {findings.label(slot, 70)}", slot.member.graph, look
+
+
+def _curved(findings: Findings) -> list[tuple[int, Slot]]:
+    """The best functions whose value depends on one number alone, with their ranks; others have no curve."""
+    ranked = enumerate(findings.best, 1)
+    return [(rank, slot) for rank, slot in ranked if slot.member.graph.pointwise][:CURVES]
 
 
 def _fit(axes: Axes) -> None:
@@ -118,7 +123,7 @@ def _fit(axes: Axes) -> None:
 
 
 def _draw_progress(findings: Findings, path: Path) -> None:
-    fitness = [findings.fitness(slot.hash, "cheap") for slot in findings.found]
+    fitness = [findings.fitness(slot.hash, "cheap") for slot in findings.trained]
     numbers = [math.inf if value is None else value for value in fitness]
     finite = sorted(value for value in numbers if math.isfinite(value))
     with _figure(path, 10, 5) as figure:
@@ -143,7 +148,7 @@ def _ceiling(finite: Sequence[float], findings: Findings) -> float:
 def _scatter_progress(axes: Axes, findings: Findings, numbers: Sequence[float], ceiling: float) -> None:
     """A point for each evaluation by its proposer, those above the ceiling at it; the best and the median so far."""
     for place, row in enumerate(findings.proposers):
-        own = [i for i, slot in enumerate(findings.found) if slot.proposal.proposer == row.name]
+        own = [i for i, slot in enumerate(findings.trained) if slot.proposal.proposer == row.name]
         inside = [i for i in own if numbers[i] <= ceiling]
         look: dict[str, Any] = {
             "color": COLOURS[place % len(COLOURS)],

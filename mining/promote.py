@@ -7,28 +7,28 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import activations.mined
-from activations import Graph
-from activations.to_python import to_formula, to_python
+from activations.to_python import to_python
 from mining.candidate import Member
-from mining.findings import SHIFTS, Opened
+from mining.catalogue import promoted_name, rediscovered
+from mining.findings import formula
 from mining.population import Population, PopulationError, Slot
+from mining.sealed import SHIFTS, Opened, Say, Score, open_sealed
 from mining.settings import RUNGS, Settings
-from mining.verdict import Estimate
+from mining.verdict import LEVEL, Estimate
 
 HOME = Path(activations.mined.__file__).parent
 """Folder of the package whose modules are all registered."""
-SEEDS = tuple(range(2000, 2008))
+SEEDS = tuple(range(2000, 2004))
 """Those of a promotion, which no rung, report or copy uses."""
 WIDTH = 118
 """Columns of a comment, its sign not counted."""
-
-Open = Callable[[Population, Graph, tuple[int, ...], str], Opened]
-"""Opens the sealed shift for one function and logs it: `mining.report.open_sealed`."""
+FORMULA = 200
+"""Characters of a formula."""
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class Promotion:
     @property
     def name(self) -> str:
         """In the catalogue: the same function has the same name in every run."""
-        return f"mined-{self.member.hash[:8]}"
+        return promoted_name(self.member.hash)
 
     @property
     def fitness(self) -> Estimate:
-        """Over the families that the search saw, on the validation shift, under seeds and problems that it did not."""
-        return Estimate.of(self.evidence.by_seed(SHIFTS[0], self.settings.families))
+        """Over the families that the search saw, on the validation shift, on seeds and problems that it did not see."""
+        return Estimate.of(self.evidence, SHIFTS[0], self.settings.families)
 
     @property
     def survives(self) -> bool:
-        """Whether the whole interval lies on the better side of ReLU."""
+        """Whether the whole interval over problems lies on the better side of ReLU."""
         return self.fitness.high < 0
 
     @property
@@ -65,11 +65,19 @@ class Promotion:
         return f"proposer {proposers}, seed {self.settings.seed}, {self.evaluations} functions trained"
 
 
-def measure(population: Population, top: int, open_sealed: Open) -> list[Promotion]:
-    """Train the best functions of a search on fresh seeds; the first are those that the final rung confirmed.
+def measure(
+    population: Population,
+    top: int,
+    processes: int = 1,
+    score: Score | None = None,
+    say: Say = lambda text: None,
+) -> list[Promotion]:
+    """Train the best new functions of a search on fresh seeds; the first are those that the final rung confirmed.
+
+    `processes`, `score` and `say` are those of `mining.sealed.open_sealed`.
 
     Raises:
-        PopulationError: the population holds no search, or nothing was found yet.
+        PopulationError: the population holds no search, or nothing new was found yet.
     """
     text = population.fact("settings")
     slots = population.slots()
@@ -78,16 +86,13 @@ def measure(population: Population, top: int, open_sealed: Open) -> list[Promoti
         raise PopulationError(
             f"{population.path.parent.name} holds nothing to promote yet: search on with `bench mine`."
         )
+    settings = Settings.from_json(text)
     trained = sum(slot.scored and slot.generation > 0 for slot in slots)
+    wanted = {promoted_name(member.hash): member.graph for member in found}
+    opened = open_sealed(population, wanted, SEEDS, "promote", processes, score, say=say)
     return [
-        Promotion(
-            member,
-            lineage(slots, member.hash),
-            Settings.from_json(text),
-            trained,
-            open_sealed(population, member.graph, SEEDS, "promote"),
-        )
-        for member in found
+        Promotion(member, lineage(slots, member.hash), settings, trained, evidence)
+        for member, evidence in zip(found, opened, strict=True)
     ]
 
 
@@ -106,17 +111,26 @@ def lineage(slots: Sequence[Slot], found: str) -> tuple[str, ...]:
 
 
 def write(promotion: Promotion, folder: Path) -> Path:
-    """Write the function's module and return its path; an earlier file of the same function is replaced."""
+    """Write the function's module and return its path; an earlier file of the same function is replaced.
+
+    Raises:
+        GraphError: the function has an operation that is not written as Python; nothing is written then.
+    """
+    text = text_of(promotion)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{promotion.name.replace('-', '_')}.py"
     draft = path.with_suffix(".tmp")
-    draft.write_text(text_of(promotion))
+    draft.write_text(text, encoding="utf-8")
     draft.replace(path)
     return path
 
 
 def text_of(promotion: Promotion) -> str:
-    """The module: where the function comes from as comments, then the function under `@register`."""
+    """The module: where the function comes from as comments, then the function under `@register`.
+
+    Raises:
+        GraphError: as `write`.
+    """
     body = re.sub(r"\A(import .*\n)*\n*", "", to_python(promotion.member.graph))
     tasks = ", ".join(f'"lab-{family}"' for family in promotion.settings.families)
     return (
@@ -127,7 +141,7 @@ def text_of(promotion: Promotion) -> str:
         "from activations.registry import register\n\n\n"
         "@register(\n"
         f'    "{promotion.name}",\n'
-        f"    formula={to_formula(promotion.member.graph)!r},\n"
+        f"    formula={formula(promotion.member.graph, FORMULA)!r},\n"
         f'    reference="found by `bench mine`: {promotion.run}",\n'
         '    origin="mined",\n'
         f"    mined_on=({tasks},),\n"
@@ -146,8 +160,8 @@ def _told(promotion: Promotion) -> str:
     told += [
         f"Lab evidence on seeds {seeds} and problems that the search never used, as log10 of the out-of-distribution "
         "loss over ReLU's (lower is better):",
-        f"  validation shift, what the search saw: {fitness.mean:+.3f}, 95 % interval {fitness.low:+.3f} to "
-        f"{fitness.high:+.3f}",
+        f"  validation shift, searched families: {fitness.mean:+.3f}, {100 * LEVEL:.0f} % interval over {fitness.n} "
+        f"problems {fitness.low:+.3f} to {fitness.high:+.3f}",
         *(row for shift in SHIFTS for row in _rows(promotion, shift)),
     ]
     lines = [part for line in told for part in textwrap.wrap(_printable(line), WIDTH - 2, subsequent_indent="    ")]
@@ -155,10 +169,12 @@ def _told(promotion: Promotion) -> str:
 
 
 def _rows(promotion: Promotion, shift: str) -> list[str]:
-    means = {family: Estimate.of(ratios).mean for family, ratios in promotion.evidence.ratios[shift].items()}
+    families = promotion.evidence.families
+    shown = {family: Estimate.of(promotion.evidence, shift, [family]) for family in families}
     return [
-        f"  {shift} shift, {family}{'' if family in promotion.settings.families else ' (held out)'}: {mean:+.3f}"
-        for family, mean in means.items()
+        f"  {shift} shift, {family}{'' if family in promotion.settings.families else ' (held out)'}: "
+        f"{estimate.mean:+.3f} on {estimate.n} problems"
+        for family, estimate in shown.items()
     ]
 
 
@@ -168,12 +184,15 @@ def _printable(text: str) -> str:
 
 
 def best(population: Population, slots: Sequence[Slot]) -> list[Member]:
-    """Functions that were found, not started from: those that the final rung confirmed first, then by the deep one."""
+    """New functions, neither started from nor known by a name: those that the final rung confirmed first, then by the
+    deep one.
+    """
     said = {(e.hash, e.rung): e.fitness for e in population.evaluations()}
     final, deep = RUNGS.final.name, RUNGS.deep.name
     found = [slot.member for slot in slots if slot.scored and slot.generation > 0]
     worst = float("inf")
+    good = [member for member in found if said.get((member.hash, deep), worst) < worst]
     return sorted(
-        (member for member in found if said.get((member.hash, deep), worst) < worst),
+        (member for member in good if rediscovered(member.graph) is None),
         key=lambda member: (said.get((member.hash, final), worst), said[member.hash, deep], member.hash),
     )

@@ -11,47 +11,32 @@ trains nothing and tells no time of its own: the same population gives the same 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from activations import Graph, get
+from activations.graph import Node
 from mining import report_tables as tables
-from mining.findings import (
-    SHIFTS,
-    Findings,
-    Opened,
-    formula,
-    is_measurement,
-    read_findings,
-    read_opening,
-    write_protocol,
-)
+from mining.catalogue import catalogue_name, rediscovered
+from mining.findings import Findings, formula, read_findings, write_protocol
 from mining.luck import COPIES, FIRST_SEED, measure_luck
 from mining.pictures import draw, drawable
-from mining.population import Opening, Population, PopulationError
+from mining.population import Population, PopulationError, Slot
 from mining.report_head import headline
+from mining.report_tables import CONTROL
+from mining.sealed import Clock, Say, Score, open_sealed, utc_now
 from mining.settings import RUNGS, Evaluate, Job, Rungs
 from mining.verdict import give_verdict
 
-if TYPE_CHECKING:
-    from mining.fitness_report import ReportScore
-
 COMPARED = ("relu", "gelu", "gelu-sine", "gelu-sinc-perturbation", "turbulent")
 """Known functions whose sealed shift is opened beside the found ones."""
+RIVALS = ("relu", "gelu")
+"""What a find must beat, besides the best function that its search started from."""
+LOUD = Graph((Node("gelu_erf", ("x",)), Node("mul", ("v0", 2.5))), ("v1",))
+"""GELU with a greater output: as training is short, that alone can lower a loss."""
 NAME = "report.md"
-
-Score = Callable[[Graph, tuple[int, ...]], "ReportScore"]
-"""Opens the sealed shift for one function on these seeds: `mining.fitness_report.report_score`."""
-Clock = Callable[[], str]
-Say = Callable[[str], None]
-
-
-def utc_now() -> str:
-    """The time, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -62,8 +47,8 @@ class Plan:
     """Best functions of the deep rung that are trained on the final one, where they were not yet."""
     copies: int = COPIES
     """Trainings of GELU that measure luck."""
-    seeds: tuple[int, ...] = tuple(range(1000, 1008))
-    """For the openings; no rung and no copy may use them."""
+    seeds: tuple[int, ...] = tuple(range(1000, 1004))
+    """For the openings; no rung and no copy may use them. Few, as problems differ more than seeds."""
 
 
 def measure(
@@ -75,6 +60,7 @@ def measure(
     score: Score | None = None,
     now: Clock = utc_now,
     say: Say = lambda text: None,
+    processes: int = 1,
 ) -> None:
     """Train what the report lacks; what is there already costs nothing, so a killed one goes on where it was.
 
@@ -87,6 +73,7 @@ def measure(
         score: opens the sealed shift; the lab's own unless a test replaces it.
         now: what an opening's time is taken from.
         say: told what is done next; an opening of the default plan takes a core most of a minute.
+        processes: how many openings are trained at a time; it changes no number.
 
     Raises:
         ValueError: the seeds of the openings are used by a rung or by the copies that measure luck.
@@ -96,46 +83,16 @@ def measure(
     _check_seeds(plan, rungs)
     if population.fact("settings") is None:
         raise PopulationError(f"{population.path} holds no search yet: begin one with `bench mine`.")
-    references = {name: get(name).graph for name in COMPARED}
-    write_protocol(population, rungs, references, plan.seeds)
+    slots = population.slots()
+    references, rivals = _references(population, slots, rungs)
+    write_protocol(population, rungs, references, rivals, _rediscovered(slots), plan.seeds)
     say("confirming the best functions on fresh seeds")
     _confirm(population, evaluate, references["gelu"], rungs, max(plan.confirmed, opened))
     say("measuring luck")
     measure_luck(population, evaluate, references["gelu"], rungs.cheap, plan.copies)
     found = [slot.member.graph for slot in read_findings(population).confirmed[:opened]]
-    for label, graph in [*references.items(), *((formula(graph), graph) for graph in found)]:
-        say(f"opening the sealed shift for {label}")
-        open_sealed(population, graph, plan.seeds, "report", score, now)
-
-
-def open_sealed(
-    population: Population,
-    graph: Graph,
-    seeds: tuple[int, ...],
-    reason: str,
-    score: Score | None = None,
-    now: Clock = utc_now,
-) -> Opened:
-    """Look at the sealed shift for one function and log the look; an earlier look on the same seeds is read instead."""
-    for opening in population.openings():
-        if opening.hash == graph.hash and opening.seeds == seeds and is_measurement(opening):
-            return read_opening(opening)
-    if score is None:
-        from mining.fitness_report import report_score
-
-        score = report_score
-    from tasks.stopwatch import Stopwatch
-
-    with Stopwatch() as watch:
-        found = score(graph, seeds)
-    shifts = dict(zip(SHIFTS, (found.validation, found.sealed), strict=True))
-    result: dict[str, Mapping[str, object] | float] = {
-        shift: {family: list(ratios.by_seed) for family, ratios in families.items()}
-        for shift, families in shifts.items()
-    }
-    opening = Opening(now(), reason, graph.hash, seeds, result | {"cpu_seconds": watch.cpu})
-    population.add_opening(opening)
-    return read_opening(opening)
+    wanted = references | {f"{place}. {formula(graph)}": graph for place, graph in enumerate(found, 1)}
+    open_sealed(population, wanted, plan.seeds, "report", processes, score, now, say)
 
 
 def render(population: Population) -> str:
@@ -160,7 +117,7 @@ def write_report(folder: Path, population: Population) -> Path:
     for picture in pictures:
         draw(picture, findings, folder)
     draft, path = folder / f".{NAME}", folder / NAME
-    draft.write_text(_text(findings, pictures))
+    draft.write_text(_text(findings, pictures), encoding="utf-8")
     draft.replace(path)
     return path
 
@@ -173,7 +130,7 @@ def _text(findings: Findings, pictures: tuple[str, ...]) -> str:
         tables.HOW_TO_READ,
         tables.best_functions(findings),
         tables.picture("curves.png", pictures),
-        tables.shifts(findings, verdict),
+        tables.shifts(findings),
         tables.sources(findings),
         tables.picture("lineage.png", pictures),
         tables.luck(findings),
@@ -186,6 +143,31 @@ def _text(findings: Findings, pictures: tuple[str, ...]) -> str:
         tables.openings(findings),
     ]
     return "\n".join(section for section in sections if section)
+
+
+def _references(
+    population: Population, slots: Sequence[Slot], rungs: Rungs
+) -> tuple[dict[str, Graph], tuple[str, ...]]:
+    """Known functions to be opened, and the names of those that a find must beat: among them the best function of the
+    start by the deep rung, so that a search shows nothing by standing still.
+    """
+    references = {name: get(name).graph for name in COMPARED} | {CONTROL: LOUD}
+    deep = {e.hash: e.fitness for e in population.evaluations() if e.rung == rungs.deep.name}
+    start = [
+        s.member for s in slots if s.generation == 0 and s.scored and math.isfinite(deep.get(s.hash or "", math.inf))
+    ]
+    best = min(start, key=lambda member: (deep[member.hash], member.hash), default=None)
+    if best is None or best.hash in {references[name].hash for name in RIVALS}:
+        return references, RIVALS
+    name = catalogue_name(best.graph) or formula(best.graph)
+    return references | {name: best.graph}, (*RIVALS, name)
+
+
+def _rediscovered(slots: Sequence[Slot]) -> dict[str, str]:
+    """Functions that were not of the start and are known by a name, by hash."""
+    trained = {slot.member.hash: slot.member.graph for slot in slots if slot.generation > 0 and slot.scored}
+    names = {found: rediscovered(graph) for found, graph in trained.items()}
+    return {found: name for found, name in names.items() if name is not None}
 
 
 def _check_seeds(plan: Plan, rungs: Rungs) -> None:
@@ -207,4 +189,5 @@ def _confirm(population: Population, evaluate: Evaluate, gelu: Graph, rungs: Run
     ]
     with contextlib.closing(evaluate(jobs)) as arriving:
         for evaluation in arriving:
-            population.add_evaluation(evaluation)
+            if evaluation is not None:
+                population.add_evaluation(evaluation)

@@ -9,17 +9,21 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mining.behaviour import describe
-from mining.findings import FAIR, SHIFTS, Findings
+from mining.findings import FAIR, Findings
 from mining.luck import CHANCE
 from mining.population import Slot
 from mining.report_head import maker
 from mining.report_text import block, change, code, count_of, duration, markdown, signed
-from mining.verdict import Verdict
+from mining.sealed import SHIFTS
+from mining.verdict import LEVEL, Estimate
 
 SHOWN = 10
 """Rows of the table of best functions, and of frequent reasons for a rejection."""
+CONTROL = "gelu × 2.5"
+"""The row of a GELU whose output is greater."""
 CAPTIONS = {
-    "curves.png": "The best functions beside ReLU and GELU, and their derivatives",
+    "curves.png": "The best functions of one number beside ReLU and GELU, and their derivatives; "
+    "functions that look at several numbers have no curve",
     "lineage.png": "Ancestry of the best function: time runs downward, the thick line follows first parents",
     "progress.png": "Fitness of every evaluation on the cheap rung; the band is GELU under other seeds, mean ± 1 sd",
     "rungs.png": "The same functions on the cheap and on the deep rung",
@@ -37,7 +41,7 @@ def picture(name: str, drawn: Sequence[str]) -> str:
 
 
 def best_functions(findings: Findings) -> str:
-    """The best functions, and GELU beside them."""
+    """The best functions, GELU beside them, and what was known before."""
     families = findings.settings.families
     rows = [
         [rank, code(findings.label(slot)), slot.proposal.proposer, *_rungs_of(findings, slot.hash, families),
@@ -55,8 +59,19 @@ def best_functions(findings: Findings) -> str:
         f"Ranked by the final rung, on {count_of(len(final.seeds), 'seed')} that neither the cheap nor the deep one "
         "has; functions that were not trained there stand behind, by the deep rung. Families as on the last rung "
         f"reached. The first of {count_of(len(findings.confirmed), 'confirmed function')} still looks a little better "
-        "than it is, because it is the first: the next table is free of that.\n"
+        f"than it is, because it is the first: the next table is free of that.\n{_rediscovered(findings)}"
     )
+
+
+def _rediscovered(findings: Findings) -> str:
+    """Known functions that the search made again, each once; empty where there are none."""
+    first: dict[str, int] = {}
+    for slot in findings.trained:
+        name = findings.rediscovered.get(slot.hash or "")
+        if name is not None:
+            first.setdefault(name, slot.generation)
+    told = ", ".join(f"{code(name)} (generation {generation})" for name, generation in first.items())
+    return f"\nRediscovered, and no finds: {told}.\n" if told else ""
 
 
 def _rungs_of(findings: Findings, found: str | None, families: Sequence[str]) -> list[str]:
@@ -66,7 +81,7 @@ def _rungs_of(findings: Findings, found: str | None, families: Sequence[str]) ->
     return [*map(signed, scores), *(signed(shown.get(family)) for family in families)]
 
 
-def shifts(findings: Findings, verdict: Verdict) -> str:
+def shifts(findings: Findings) -> str:
     """Validation and sealed shift of everything that was opened."""
     if not findings.opened:
         return ""
@@ -76,7 +91,7 @@ def shifts(findings: Findings, verdict: Verdict) -> str:
     found = [slot for slot in findings.best if slot.hash in findings.opened and slot.hash not in labels]
     known = {slot.hash or "": findings.label(slot) for slot in found} | labels
     rows = [
-        [code(label), *(_mean_and_sd(findings.opened[h].by_seed(shift, chosen))
+        [code(label), *(_mean_and_half(Estimate.of(findings.opened[h], shift, chosen))
                         for chosen in ([f for f in families if f in searched], *([f] for f in families))
                         for shift in SHIFTS)]
         for h, label in known.items() if h in findings.opened
@@ -85,17 +100,32 @@ def shifts(findings: Findings, verdict: Verdict) -> str:
     head = ["Function", *(f"{title}, {shift}" for title in titles for shift in SHIFTS)]
     return (
         f"## Validation and sealed shift\n\n{markdown(head, rows)}\n"
-        f"Mean ± standard deviation over {count_of(len(findings.report_seeds), 'seed')} that nothing else used, on "
-        "problems that no rung uses. Found functions first, in the order of the table above, then known ones; ReLU is "
-        "0 by definition.\n"
+        f"Mean ± half of the {100 * LEVEL:.0f} % t interval over problems that no rung uses "
+        f"({_counts(findings)}), each the mean over {count_of(len(findings.report_seeds), 'seed')} that nothing else "
+        "used. Intervals are those of one function beside ReLU: two functions are compared by problem, as above. "
+        f"{_control(findings)}Found functions first, in the order of the table above, then known ones; ReLU is 0 by "
+        "definition.\n"
     )
 
 
-def _mean_and_sd(values: Sequence[float]) -> str:
-    if not all(map(math.isfinite, values)):
-        return "not finite"
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{signed(statistics.fmean(values))}{spread}"
+def _counts(findings: Findings) -> str:
+    """How many problems each family has."""
+    shown = next(iter(findings.opened.values())).ratios[SHIFTS[0]]
+    return ", ".join(f"{len(by_problem)} {family}" for family, by_problem in shown.items())
+
+
+def _control(findings: Findings) -> str:
+    if CONTROL not in findings.references:
+        return ""
+    return (
+        f"{code(CONTROL)} is GELU with a greater output: as training is short, output scale alone can lower a loss, "
+        "and what this row has below GELU's comes from nothing else. "
+    )
+
+
+def _mean_and_half(estimate: Estimate) -> str:
+    spread = f" ± {estimate.half:.3f}" if math.isfinite(estimate.half) else ""
+    return f"{signed(estimate.mean)}{spread}"
 
 
 def sources(findings: Findings) -> str:
@@ -133,7 +163,7 @@ def luck(findings: Findings) -> str:
     copies = findings.luck
     if not copies.fitness:
         return ""
-    count = len(findings.found)
+    count = len(findings.trained)
     rows = [[len(copies.fitness), signed(copies.mean), f"{copies.sd:.3f}", signed(min(copies.fitness)), count,
              signed(copies.expected_best(count)), signed(copies.reach(count))]]  # fmt: skip
     head = ["Copies", "Mean", "Standard deviation", "Best", "Evaluations, N", "Expected best of N", "Reach of N"]
@@ -222,7 +252,7 @@ def run(findings: Findings) -> str:
         ("functions of whole tensors", "refused" if settings.pointwise else "allowed"),
         ("generation", f"{settings.generation_size} proposals, on one of {count_of(settings.islands, 'island')}"),
         ("generations", f"{findings.generations:,}"),
-        ("evaluations", f"{len(findings.found):,}, and {len(settings.start):,} of the start"),
+        ("evaluations", f"{len(findings.trained):,}, and {len(settings.start):,} of the start"),
         ("wall time of the search", duration(findings.seconds)),
         ("core time of training", duration(sum(cost.values()))),
         *((f"core time, {name}", duration(seconds)) for name, seconds in cost.items()),

@@ -1,7 +1,8 @@
-"""Whether a search found anything: its best function beside ReLU and GELU, on seeds that nothing else used.
+"""Whether a search found anything: its best function beside ReLU, GELU and the best that it started from.
 
 The best function is chosen before it is judged: it is the first on the final rung. It is judged by a sealed opening,
-on other seeds and other problems, so that the choice cannot flatter it.
+on other seeds and other problems, so that the choice cannot flatter it. What is judged is whether a lead holds on
+further problems of the same families: the noise is what lies between problems, and seeds are averaged.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mining.findings import SHIFTS, Findings, Opened
+from mining.findings import Findings
 from mining.population import Slot
+from mining.sealed import SHIFTS, Opened
 
 LEVEL = 0.95
-REFERENCES = ("relu", "gelu")
-"""What a find must beat."""
 
 
 @dataclass(frozen=True)
@@ -26,27 +26,50 @@ class Estimate:
 
     mean: float
     low: float
-    """Of a t interval at `LEVEL`; -inf where n is 1 or a number is not finite."""
+    """Of a t interval at `LEVEL`; -inf where a family has one problem or a number is not finite."""
     high: float
     n: int
+    """Problems."""
+
+    @property
+    def half(self) -> float:
+        """Half the interval's width."""
+        return (self.high - self.low) / 2
 
     @staticmethod
-    def of(values: Sequence[float]) -> Estimate:
-        """Of one number a seed; the mean is inf where one of them is not finite."""
-        n = len(values)
-        if not all(map(math.isfinite, values)):
+    def over(families: Sequence[Sequence[float]]) -> Estimate:
+        """Of one number a problem, the problems of each family being a sample of it: the mean of the families' means.
+
+        Its variance is the sum over F families of s² / n, divided by F², with the degrees of freedom of Welch (The
+        generalization of "Student's" problem, 1947) and Satterthwaite (An approximate distribution of estimates of
+        variance components, 1946). The mean is inf where one number is not finite, and NaN where a family is empty.
+        """
+        n = sum(map(len, families))
+        if not families or not all(families):
+            return Estimate(math.nan, -math.inf, math.inf, n)
+        if not all(math.isfinite(value) for values in families for value in values):
             return Estimate(math.inf, -math.inf, math.inf, n)
-        if n < 2:
-            return Estimate(statistics.fmean(values) if n else math.nan, -math.inf, math.inf, n)
+        mean = statistics.fmean(map(statistics.fmean, families))
+        if min(map(len, families)) < 2:
+            return Estimate(mean, -math.inf, math.inf, n)
+        parts = [statistics.variance(values) / len(values) for values in families]
+        total = sum(parts)
+        if total == 0:
+            return Estimate(mean, mean, mean, n)
         from scipy.stats import t
 
-        mean = statistics.fmean(values)
-        half = float(t.ppf((1 + LEVEL) / 2, n - 1)) * statistics.stdev(values) / math.sqrt(n)
+        freedom = total**2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, families, strict=True))
+        half = float(t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(total) / len(families)
         return Estimate(mean, mean - half, mean + half, n)
+
+    @staticmethod
+    def of(opened: Opened, shift: str, families: Sequence[str]) -> Estimate:
+        """Of what an opening showed beside ReLU, over these families."""
+        return Estimate.over([list(opened.by_problem(shift, family).values()) for family in families])
 
 
 class Comparison(NamedTuple):
-    """The best function beside a reference on one shift, paired by seed."""
+    """The best function beside a reference on one shift, paired by problem."""
 
     reference: str
     shift: str
@@ -74,13 +97,13 @@ class Verdict:
     best: Slot | None
     """The first on the final rung; None where nothing was confirmed."""
     comparisons: tuple[Comparison, ...]
-    """With each reference on each shift, over the families that the search saw; empty where nothing was opened."""
+    """With each rival on each shift, over the families that the search saw; empty where nothing was opened."""
     held_out: tuple[Comparison, ...]
     """The same over the families that were held out of it."""
 
     @property
     def found(self) -> bool:
-        """Whether the best function beats every reference on every shift. Each of them must show it, so the chance
+        """Whether the best function beats every rival on every shift. Each of them must show it, so the chance
         of a false find stays below that of a single interval.
         """
         return bool(self.comparisons) and all(comparison.beats for comparison in self.comparisons)
@@ -90,7 +113,7 @@ def give_verdict(findings: Findings) -> Verdict:
     """Judge the first function of the final rung by its opening."""
     best = findings.confirmed[0] if findings.confirmed else None
     opened = findings.opened.get(best.hash or "") if best else None
-    others = {name: findings.opened.get(findings.references[name].hash) for name in REFERENCES}
+    others = {name: findings.opened.get(findings.references[name].hash) for name in findings.rivals}
     if opened is None or not all(others.values()):
         return Verdict(best, (), ())
     searched = [family for family in opened.families if family in findings.settings.families]
@@ -106,5 +129,8 @@ def give_verdict(findings: Findings) -> Verdict:
 
 
 def _compare(opened: Opened, other: Opened, name: str, shift: str, families: Sequence[str]) -> Comparison:
-    mine, theirs = opened.by_seed(shift, families), other.by_seed(shift, families)
-    return Comparison(name, shift, Estimate.of([m - t for m, t in zip(mine, theirs, strict=True)]))
+    differences = []
+    for family in families:
+        mine, theirs = opened.by_problem(shift, family), other.by_problem(shift, family)
+        differences.append([ratio - theirs[problem] for problem, ratio in mine.items()])
+    return Comparison(name, shift, Estimate.over(differences))

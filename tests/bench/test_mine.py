@@ -141,7 +141,7 @@ def test_a_report_is_for_the_lab_alone(tmp_path: Path) -> None:
     settings = dataclasses.replace(settings_of(ASKED), fitness="cifar10-resnet20")
     with Population(run_folder(tmp_path, "night") / POPULATION) as population:
         population.set_fact("settings", settings.to_json())
-    for use in (lambda: report(tmp_path, "night", 3, 1), lambda: promote(tmp_path, "night", 3, None)):
+    for use in (lambda: report(tmp_path, "night", 3, 1), lambda: promote(tmp_path, "night", 3, None, 1)):
         with pytest.raises(UsageError, match="reports and promotion are for the lab"):
             use()
 
@@ -152,7 +152,7 @@ def test_runs_that_are_not_there_are_named(tmp_path: Path) -> None:
     run_folder(tmp_path, "nights").mkdir(parents=True)
     (run_folder(tmp_path, "nights") / POPULATION).touch()
     with pytest.raises(UsageError, match="did you mean nights"):
-        promote(tmp_path, "night", 3, None)
+        promote(tmp_path, "night", 3, None, 1)
 
 
 def test_every_proposer_but_the_model_needs_nothing(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from activations import Graph, get
 from activations.graph import Node
 from activations.to_python import to_python
 from mining.candidate import Proposal
-from mining.fitness_report import Ratios, ReportScore
+from mining.fitness_report import ReportScore
 from mining.population import Evaluation, Population, Slot
 from mining.settings import RUNGS, Job, Settings
 from tasks.lab import FAMILIES
@@ -31,6 +31,8 @@ SETTINGS = Settings(
 NICHE = (0, 2, False, 1, True, 1)
 RATIONALE = "Waves help.\n```\n</pre><script>alert(1)</script> | a bar\u202e"
 STRANGE = "the name 'os' | is `not` allowed; 3 calls cost 213 FLOPs"
+PROBLEMS = 3
+"""Of each family, in an opening."""
 RELU, GELU = get("relu").graph, get("gelu").graph
 
 
@@ -56,13 +58,16 @@ def evaluation_of(graph: Graph, rung: str, worth: float = 1.0) -> Evaluation:
 
 
 class Lab:
-    """Stands for the pool of workers; remembers its jobs. Copies of GELU under other seeds lie 0.02 apart."""
+    """Stands for the pool of workers, its None between results included; remembers its jobs. Copies of GELU under
+    other seeds lie 0.02 apart.
+    """
 
     def __init__(self) -> None:
         self.jobs: list[Job] = []
 
-    def __call__(self, jobs: Sequence[Job]) -> Generator[Evaluation]:
+    def __call__(self, jobs: Sequence[Job]) -> Generator[Evaluation | None]:
         for job in reversed(jobs):
+            yield None
             self.jobs.append(job)
             fitness = -0.05 + 0.02 * float(np.random.default_rng(job.rung.seeds).standard_normal())
             known = evaluation_of(job.graph, job.rung.name)
@@ -71,7 +76,9 @@ class Lab:
 
 
 def score_of(graph: Graph, seeds: Sequence[int]) -> ReportScore:
-    """Stands for the opening of the sealed shift, at which a function is as good as on the rungs."""
+    """Stands for the opening of the sealed shift, at which a function is as good as on the rungs; ReLU's losses are
+    1.
+    """
     return opened_at(fitness_of(graph, "validation"), fitness_of(graph, "sealed"))(graph, seeds)
 
 
@@ -80,16 +87,16 @@ def opened_at(validation: float, sealed: float) -> Callable[[Graph, Sequence[int
 
     def score(graph: Graph, seeds: Sequence[int]) -> ReportScore:
         own = graph != RELU
-        shown = [{f: _ratios(mean * own, seeds, len(f) * own) for f in FAMILIES} for mean in (validation, sealed)]
+        shown = [{f: logs(mean * own, f, seeds, 0.004 * own) for f in FAMILIES} for mean in (validation, sealed)]
         return ReportScore(*shown)
 
     return score
 
 
-def _ratios(mean: float, seeds: Sequence[int], noise: int) -> Ratios:
-    by_seed = [mean + (0.004 * float(np.random.default_rng([seed, noise]).standard_normal()) if noise else 0.0)
-               for seed in seeds]  # fmt: skip
-    return Ratios(float(np.mean(by_seed)), tuple(by_seed))
+def logs(mean: float, family: str, seeds: Sequence[int], noise: float) -> dict[str, tuple[float, ...]]:
+    """Numbers around a mean on each of `PROBLEMS` problems, the same noise for whatever is asked."""
+    drawn = [np.random.default_rng([len(family), place]).standard_normal(len(seeds)) for place in range(PROBLEMS)]
+    return {f"{family} {place}": tuple(map(float, mean + noise * row)) for place, row in enumerate(drawn)}
 
 
 def fill(path: Path, generations: int = 4, worth: float = 1.0) -> Population:

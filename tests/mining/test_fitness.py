@@ -6,13 +6,14 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 import activations
 from activations import Graph, from_source
-from mining import fitness
+from mining import fitness, fitness_report
 from mining.fitness import (
     FINAL,
     FIRST,
@@ -26,11 +27,11 @@ from mining.fitness import (
     kept_problems,
     rung_correlation,
 )
-from mining.fitness_report import report_score
+from mining.fitness_report import report_losses
 from tasks.lab import FAMILIES, LabRecipe, problems
 from tasks.lab.data import open_sealed_shift
 from tasks.lab.report import FLOOR
-from tasks.lab.training import evaluate, losses, train
+from tasks.lab.training import Trained, evaluate, losses, train
 
 RECIPE = LabRecipe(every=1, steps=12, batch=32, train_points=64, test_points=64, width=12, learning_rate=1e-2)
 RUNG = Rung("tiny", 3, (0, 1), RECIPE, exact=False)
@@ -150,22 +151,51 @@ def test_correlation_counts_and_puts_the_lost_last() -> None:
 
 
 def test_report_opens_the_sealed_shift_on_kept_problems() -> None:
-    report = report_score(activations.get("gelu").graph, (7, 8), count=2, recipe=RECIPE)
-    assert set(report.sealed) == set(report.validation) == set(FAMILIES)
-    chosen = kept_problems("harmonics", 2)
-    logs = []
+    scores = {}
     for name in ("gelu", "relu"):
-        trained = train(activations.get(name), chosen, (7, 8), RECIPE)
+        scores[name] = report_losses(activations.get(name).graph, (7, 8), count=2, recipe=RECIPE)
+        trained = train(activations.get(name), kept_problems("harmonics", 2), (7, 8), RECIPE)
         sealed = open_sealed_shift(trained.data, RECIPE.test_points)
-        logs.append(np.log10(losses(trained.model, sealed, RECIPE.batch)).reshape(2, 2).mean(axis=1))
-    assert report.sealed["harmonics"].by_seed == pytest.approx(tuple(logs[0] - logs[1]))
-    assert report.sealed["harmonics"].mean == pytest.approx((logs[0] - logs[1]).mean())
-    assert report.sealed["harmonics"] != report.validation["harmonics"]
+        logs = np.log10(losses(trained.model, sealed, RECIPE.batch)).reshape(2, 2)
+        shown = scores[name].sealed["harmonics"]
+        assert list(shown) == [problem.name for problem in kept_problems("harmonics", 2)]
+        assert list(shown.values()) == [pytest.approx(tuple(column)) for column in logs.T]
+        assert shown != scores[name].validation["harmonics"]
+    ratios = scores["gelu"].beside(scores["relu"])
+    assert set(ratios.sealed) == set(ratios.validation) == set(FAMILIES)
+    for name, by_seed in ratios.validation["feynman"].items():
+        mine, relu = (scores[one].validation["feynman"][name] for one in ("gelu", "relu"))
+        assert by_seed == tuple(m - r for m, r in zip(mine, relu, strict=True))
+
+
+def test_report_takes_all_kept_problems_and_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    seen: list[int] = []
+
+    def watched(*told: Any) -> Trained:
+        seen.append(torch.get_num_threads())
+        return train(*told)
+
+    monkeypatch.setattr(fitness_report, "train", watched)
+    try:
+        shown = report_losses(activations.get("relu").graph, (7,), ("harmonics",), recipe=replace(RECIPE, steps=1))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [1]
+    assert list(shown.sealed["harmonics"]) == [problem.name for problem in kept_problems("harmonics", 1000)]
 
 
 def test_report_takes_a_lost_function() -> None:
-    report = report_score(graph_of(LOST), (7,), families=("feynman",), count=1, recipe=RECIPE)
-    assert report.sealed["feynman"].mean == report.validation["feynman"].mean == math.inf
+    lost, relu = (
+        report_losses(graph_of(text), (7,), families=("feynman",), count=1, recipe=RECIPE) for text in (LOST, "relu")
+    )
+    ratios = lost.beside(relu)
+    (name,) = ratios.sealed["feynman"]
+    assert ratios.sealed["feynman"][name] == ratios.validation["feynman"][name] == (math.inf,)
 
 
 def test_ladder_is_read_without_torch() -> None:

@@ -34,8 +34,8 @@ def test_every_copy_has_seeds_of_its_own_that_no_rung_has(tmp_path: Path) -> Non
 
 
 def test_what_is_trained_is_kept_and_a_stopped_measurement_goes_on(tmp_path: Path) -> None:
-    def three_then_killed(jobs: Sequence[Job]) -> Generator[Evaluation]:
-        yield from list(Lab()(jobs))[:3]
+    def three_then_killed(jobs: Sequence[Job]) -> Generator[Evaluation | None]:
+        yield from list(Lab()(jobs))[:6]
         raise KeyboardInterrupt
 
     with Population(tmp_path / "p") as population:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from activations import Graph
+from activations.graph import Node
 from mining.findings import Findings, read_findings
 from mining.luck import Luck
-from mining.pictures import COLOURS, CURVES, DASHES, MOST_ANCESTORS, _ancestors, _medians, draw, drawable
+from mining.pictures import COLOURS, CURVES, DASHES, MOST_ANCESTORS, _ancestors, _curved, _medians, draw, drawable
 from mining.population import Population
 from mining.report import Plan, measure
+from mining.report_tables import picture
 
 from .populations import Lab, fill, score_of
 
@@ -50,6 +53,21 @@ def test_only_what_there_is_is_drawn(findings: Findings, tmp_path: Path) -> None
     assert drawable(findings) == ALL
     with fill(tmp_path / "population.sqlite", generations=1) as population:
         assert drawable(findings_of(population)) == ()
+
+
+def test_what_looks_at_several_numbers_has_no_curve(tmp_path: Path) -> None:
+    nodes = Node("roll", ("x",), (("dims", (-2,)), ("shifts", (1,)))), Node("sub", ("x", "v0"))
+    whole = Graph(nodes, ("v1",))
+    with fill(tmp_path / "population.sqlite") as population:
+        findings = findings_of(population)
+    first = replace(findings.best[0], proposal=replace(findings.best[0].proposal, graph=whole))
+    some = replace(findings)
+    vars(some)["best"] = [first, *findings.best[1:3]]
+    assert [rank for rank, _ in _curved(some)] == [2, 3]
+    assert draw("curves.png", some, tmp_path).read_bytes()
+    vars(some)["best"] = [first]
+    assert "curves.png" not in drawable(some)
+    assert "have no curve" in picture("curves.png", ALL)
 
 
 def test_progress_is_drawn_without_luck_and_without_a_finite_number(findings: Findings, tmp_path: Path) -> None:

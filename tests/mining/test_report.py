@@ -3,22 +3,27 @@
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from activations import Graph, get
 from mining.findings import formula, read_findings
-from mining.fitness_report import Ratios, ReportScore
+from mining.fitness_report import ReportScore
 from mining.luck import FIRST_SEED
 from mining.population import Opening, Population, PopulationError
-from mining.report import COMPARED, Plan, measure, open_sealed, render, write_report
+from mining.report import COMPARED, LOUD, Plan, measure, render, write_report
+from mining.report_tables import CONTROL
 from mining.report_text import block, change, code, duration
+from mining.sealed import Opened, open_sealed
 from mining.settings import RUNGS
 from mining.verdict import Estimate, give_verdict
 
-from .populations import GELU, RELU, Lab, fill, opened_at, score_of, wave
+from .populations import GELU, PROBLEMS, RELU, Lab, evaluation_of, fill, logs, opened_at, score_of, wave
 
+KNOWN = {name: get(name).graph.hash for name in COMPARED} | {CONTROL: LOUD.hash}
 NOW = "2026-01-01T00:00:00+00:00"
 PLAN = Plan(copies=4, seeds=(1000, 1001, 1002, 1003))
 
@@ -66,12 +71,11 @@ def test_the_best_are_confirmed_opened_and_logged_and_nothing_twice(tmp_path: Pa
         before = {(e.hash, e.rung) for e in population.evaluations()}
         said: list[str] = []
         measure(population, lab, 2, plan=PLAN, score=scores, now=lambda: NOW, say=said.append)
-        assert len(said) == 2 + len(COMPARED) + 2
+        assert len(said) == 2 + len(KNOWN) + 2
         assert said[2] == "opening the sealed shift for relu"
         findings = read_findings(population)
         assert all(findings.fitness(slot.hash, "final") is not None for slot in findings.ranked("deep")[:5])
-        known = [get(name).graph.hash for name in COMPARED]
-        assert scores.seen == [(h, PLAN.seeds) for h in [*known, *(s.hash for s in findings.confirmed[:2])]]
+        assert scores.seen == [(h, PLAN.seeds) for h in [*KNOWN.values(), *(s.hash for s in findings.confirmed[:2])]]
         assert [(o.hash, o.seeds) for o in population.openings()] == scores.seen
         assert {(o.at, o.reason) for o in population.openings()} == {(NOW, "report")}
         added = {(e.hash, e.rung) for e in population.evaluations()} - before
@@ -80,7 +84,7 @@ def test_the_best_are_confirmed_opened_and_logged_and_nothing_twice(tmp_path: Pa
         lab.jobs.clear()
         measure(population, lab, 2, plan=PLAN, score=scores, now=lambda: "later")
         assert lab.jobs == []
-        assert len(population.openings()) == len(COMPARED) + 2 == len(scores.seen)
+        assert len(population.openings()) == len(KNOWN) + 2 == len(scores.seen)
         assert render(population) == first
 
 
@@ -104,17 +108,43 @@ def test_a_killed_measurement_goes_on(tmp_path: Path) -> None:
 def test_an_opening_on_other_seeds_is_a_new_one_and_is_not_mixed_in(tmp_path: Path) -> None:
     scores = Scores()
     with measured(tmp_path / "population.sqlite") as population:
-        best = read_findings(population).confirmed[0].proposal.graph
-        assert best is not None
-        first = open_sealed(population, best, PLAN.seeds, "promote", scores)
+        best = read_findings(population).confirmed[0].member.graph
+        (first,) = open_sealed(population, {"best": best}, PLAN.seeds, "promote", score=scores)
         assert scores.seen == []
-        population.add_opening(Opening(NOW, "promote", best.hash, PLAN.seeds, {"validation": -9.0, "sealed": -9.0}))
-        open_sealed(population, best, (5000, 5001), "promote", scores, lambda: NOW)
-        assert len(scores.seen) == 1
+        open_sealed(population, {"best": best}, (5000, 5001), "promote", score=scores, now=lambda: NOW)
+        assert scores.seen == [(h, (5000, 5001)) for h in (RELU.hash, best.hash)]
         assert read_findings(population).opened[best.hash] == first
         log = section(render(population), "Openings of the sealed shift")
         assert log.count("promote") == 2
         assert "5000, 5001" in log
+
+
+@pytest.mark.parametrize("shown", [-9.0, {"feynman": [-9.0, -9.0]}, {"feynman": {}}, {}])
+def test_an_opening_in_an_older_form_is_logged_and_not_read(shown: object, tmp_path: Path) -> None:
+    scores = Scores()
+    with fill(tmp_path / "population.sqlite") as population:
+        old = {"validation": shown, "sealed": shown, "cpu_seconds": 1.0}
+        for graph in (RELU, GELU):
+            population.add_opening(Opening(NOW, "report", graph.hash, PLAN.seeds, old))
+        measure(population, Lab(), plan=PLAN, score=scores, now=lambda: NOW)
+        assert {h for h, _ in scores.seen} >= {RELU.hash, GELU.hash}
+        assert len(population.openings()) == len(KNOWN) + 3 + 2
+        text = render(population)
+    assert "-9.000" not in text
+    assert "**Found:**" in text
+
+
+def test_several_processes_open_what_one_does(tmp_path: Path) -> None:
+    wanted = {"gelu": GELU, "the same": GELU, "wave": wave(0.3), "relu": RELU}
+    with Population(tmp_path / "one") as population:
+        alone = open_sealed(population, wanted, PLAN.seeds, "report", score=score_of)
+    with Population(tmp_path / "two") as population:
+        said: list[str] = []
+        assert open_sealed(population, wanted, PLAN.seeds, "report", 2, score_of, lambda: NOW, said.append) == alone
+        assert [o.hash for o in population.openings()] == [RELU.hash, GELU.hash, wave(0.3).hash]
+    assert [text.split()[-1] for text in said] == ["relu", "gelu", "wave"]
+    assert alone[0] == alone[1]
+    assert set(alone[3].by_problem("sealed", "feynman").values()) == {0.0}
 
 
 def test_seeds_that_others_use_are_refused(tmp_path: Path) -> None:
@@ -143,13 +173,14 @@ def test_a_find_is_told_with_its_numbers(population: Population, text: str) -> N
     assert verdict.found
     assert verdict.best is not None
     assert "**Found:** `gelu(x) + " in text
-    assert "beats ReLU and GELU on the validation shift and on the sealed shift, on 4 seeds" in text
+    assert "beats ReLU and GELU on the validation shift and on the sealed shift, on 6 problems that no" in text
+    assert "The least of the 4 leads" in text
     assert [(c.reference, c.shift) for c in verdict.comparisons] == [
         ("relu", "validation"), ("relu", "sealed"), ("gelu", "validation"), ("gelu", "sealed"),
     ]  # fmt: skip
     for comparison in (*verdict.comparisons, *verdict.held_out):
         assert f"{comparison.difference.mean:+.3f}" in text
-        assert comparison.difference.n == 4
+        assert comparison.difference.n == PROBLEMS * (2 if comparison in verdict.comparisons else 1)
     assert len(verdict.held_out) == 4
 
 
@@ -167,8 +198,8 @@ def by_function(**means: tuple[float, float]) -> Callable[[Graph, Sequence[int]]
     [
         ((-0.1, -0.1), (-0.05, -0.1), ["GELU on the sealed shift (no different: +0.000"]),
         ((-0.1, -0.1), (-0.2, -0.05), ["GELU on the validation shift (worse: +0.100"]),
-        ((-0.1, 0.1), (-0.05, 0.2), ["ReLU on the sealed shift (worse: +0.098"]),
-        ((0.1, -0.1), (0.2, -0.05), ["ReLU on the validation shift (worse: +0.098"]),
+        ((-0.1, 0.1), (-0.05, 0.2), ["ReLU on the sealed shift (worse: +0.100"]),
+        ((0.1, -0.1), (0.2, -0.05), ["ReLU on the validation shift (worse: +0.100"]),
         (
             (-0.1, math.inf),
             (-0.05, -0.05),
@@ -192,7 +223,7 @@ def test_what_was_not_found_is_told(
 def test_families_held_out_decide_nothing_and_are_shown(tmp_path: Path) -> None:
     def bad_on_harmonics(graph: Graph, seeds: Sequence[int]) -> ReportScore:
         good = score_of(graph, seeds)
-        worse = Ratios(0.5, (0.5,) * len(seeds))
+        worse = logs(0.5, "harmonics", seeds, 0.004)
         own = graph not in (RELU, GELU)
         return ReportScore(*({**s, **({"harmonics": worse} if own else {})} for s in (good.validation, good.sealed)))
 
@@ -207,7 +238,7 @@ def test_families_held_out_decide_nothing_and_are_shown(tmp_path: Path) -> None:
 def test_a_search_that_found_nothing_has_a_report(tmp_path: Path) -> None:
     with fill(tmp_path / "population.sqlite", generations=1) as population:
         measure(population, Lab(), plan=PLAN, score=score_of, now=lambda: NOW)
-        text = write_report(tmp_path, population).read_text()
+        text = write_report(tmp_path, population).read_text(encoding="utf-8")
     assert "**Nothing was found:** no function of the search was confirmed on fresh seeds." in text
     assert "What luck alone would give cannot be said" in text
     assert "No proposal was rejected." in text
@@ -230,14 +261,108 @@ def test_the_null_stands_beside(worth: float, words: str, tmp_path: Path) -> Non
     assert words in text
 
 
-def test_an_interval_is_students() -> None:
-    estimate = Estimate.of([-0.1, -0.2, -0.3])
+def test_an_interval_of_one_family_is_students() -> None:
+    estimate = Estimate.over([[-0.1, -0.2, -0.3]])
     assert estimate.mean == pytest.approx(-0.2)
     assert estimate.n == 3
     assert estimate.high == pytest.approx(-0.2 + 4.302653 * 0.1 / math.sqrt(3))
     assert estimate.low == pytest.approx(-0.2 - 4.302653 * 0.1 / math.sqrt(3))
-    assert (Estimate.of([-9.0]).low, Estimate.of([-9.0]).high) == (-math.inf, math.inf), "one seed shows nothing"
-    assert Estimate.of([-9.0, math.inf]).mean == math.inf
+    assert (Estimate.over([[-9.0]]).low, Estimate.over([[-9.0]]).high) == (-math.inf, math.inf), "one shows nothing"
+    assert Estimate.over([[-9.0, math.inf]]).mean == math.inf
+    assert math.isnan(Estimate.over([[], [1.0, 2.0]]).mean)
+
+
+def test_families_weigh_the_same_and_their_variances_add() -> None:
+    small, large = [0.0, 2.0, 4.0], [10.0, 10.1, 9.9, 10.0]
+    estimate = Estimate.over([small, large])
+    assert estimate.mean == pytest.approx(6.0)
+    assert estimate.n == 7
+    error = math.sqrt(4 / 3 + 0.02 / 3 / 4) / 2
+    assert estimate.half / error == pytest.approx(4.302653, rel=0.01), (
+        "nearly all of the noise has 2 degrees of freedom"
+    )
+    even = Estimate.over([[0.0, 2.0, 4.0], [5.0, 7.0, 9.0]])
+    assert even.half == pytest.approx(2.776445 * math.sqrt(8 / 3) / 2), "the same noise twice has 4"
+
+
+def test_the_interval_over_problems_covers_the_truth() -> None:
+    """Families of 12 and 20 problems, of which one is noisier, as in the lab."""
+    stream = np.random.default_rng(1)
+    inside = 0
+    for _ in range(400):
+        found = Estimate.over([list(stream.normal(-0.2, 0.4, 12)), list(stream.normal(0.1, 0.1, 20))])
+        inside += found.low < -0.05 < found.high
+    assert 365 <= inside <= 395
+
+
+def test_problems_and_not_seeds_tell_how_sure_a_lead_is() -> None:
+    """Much the same under every seed and unlike from problem to problem: no find."""
+    by_problem = {
+        f"p {place}": [value + 0.001 * seed for seed in range(4)] for place, value in enumerate((-0.9, 0.5, 0.1))
+    }
+    found = Estimate.of(Opened("", (1, 2, 3, 4), {"sealed": {"feynman": by_problem}}), "sealed", ["feynman"])
+    assert found.mean < 0 < found.high
+    assert found.n == 3
+
+
+# What is no find
+
+
+def with_slot(population: Population, graph: Graph, generation: int) -> None:
+    """The first function of a generation becomes this one, and the best on every rung."""
+    slots = population.slots(generation)
+    old = slots[0]
+    new = replace(old, proposal=replace(old.proposal, graph=graph), hash=graph.hash, fitness=-5.0)
+    population._db.execute("DELETE FROM generations WHERE number = ?", (generation,))
+    population.close_generation(generation, [new, *slots[1:]], {}, 12.5)
+    for rung in (RUNGS.cheap, RUNGS.deep, RUNGS.final):
+        population.add_evaluation(replace(evaluation_of(graph, rung.name), fitness=-5.0))
+
+
+def test_what_the_catalogue_knows_is_no_find(tmp_path: Path) -> None:
+    with fill(tmp_path / "population.sqlite") as population:
+        with_slot(population, get("hardswish").graph, 3)
+        measure(population, Lab(), plan=PLAN, score=score_of, now=lambda: NOW)
+        findings, text = read_findings(population), render(population)
+    assert findings.rediscovered == {get("hardswish").graph.hash: "hardswish"}
+    assert len(findings.trained) == len(findings.found) + 1 == 30
+    assert get("hardswish").graph.hash not in {slot.hash for slot in findings.best}
+    assert "**Found:** `gelu(x) + " in text
+    assert "Rediscovered, and no finds: `hardswish` (generation 3)." in section(text, "The best functions")
+    assert "best of 30 copies" in text, "luck had a chance there too"
+
+
+@pytest.mark.parametrize(("worth", "found"), [(-0.2, True), (-9.0, False)])
+def test_the_best_of_the_start_must_be_beaten_too(worth: float, found: bool, tmp_path: Path) -> None:
+    known = get("gelu-sine").graph
+
+    def score(graph: Graph, seeds: Sequence[int]) -> ReportScore:
+        means = {RELU: 0.0, GELU: -0.1, known: worth}
+        return opened_at(*[means.get(graph, -1.0)] * 2)(graph, seeds)
+
+    with fill(tmp_path / "population.sqlite") as population:
+        with_slot(population, known, 0)
+        measure(population, Lab(), plan=PLAN, score=score, now=lambda: NOW)
+        verdict, text = give_verdict(read_findings(population)), render(population)
+    assert verdict.found is found
+    assert "row, also than `gelu-sine`, the best function of the start by the deep rung;" in text
+    assert [c.reference for c in verdict.comparisons[::2]] == ["relu", "gelu", "gelu-sine"]
+    if found:
+        assert "beats ReLU, GELU and `gelu-sine` on the validation shift" in text
+        assert "The least of the 6 leads" in text
+    else:
+        assert "does not beat `gelu-sine` on the validation shift (worse" in text
+
+
+def test_what_luck_judges_is_shown_on_the_final_rung_too(population: Population, text: str) -> None:
+    findings = read_findings(population)
+    first = findings.ranked("cheap")[0]
+    final = findings.fitness(first.hash, "final")
+    assert "on its seeds and problems, by which the search chose" in text
+    told = (
+        "That function was not trained on the final rung." if final is None else f"the same function is at {final:+.3f}"
+    )
+    assert told in text
 
 
 # What is said then
@@ -246,7 +371,7 @@ def test_an_interval_is_students() -> None:
 def test_the_same_population_gives_the_same_bytes(population: Population, text: str, tmp_path: Path) -> None:
     path = write_report(tmp_path / "there", population)
     assert path.name == "report.md"
-    assert path.read_text() == text == render(population)
+    assert path.read_text(encoding="utf-8") == text == render(population)
     named = re.findall(r"\]\(([^)]+)\)", text)
     assert sorted(named) == sorted(p.name for p in path.parent.glob("*.png"))
     assert len(named) == 4
@@ -280,7 +405,12 @@ def test_found_and_known_functions_stand_in_the_table_of_shifts(population: Popu
         assert f"`{name}`" in table
     for slot in read_findings(population).confirmed[:3]:
         assert read_findings(population).label(slot) in table
-    assert "over 4 seeds that nothing else used" in table
+    assert f"`{CONTROL}` is GELU with a greater output" in table
+    assert "(3 polynomials, 3 harmonics, 3 feynman), each the mean over 4 seeds that nothing else used" in table
+    (row,) = [line for line in table.splitlines() if line.startswith("| `gelu` ")]
+    gelu = read_findings(population).opened[GELU.hash]
+    searched = Estimate.of(gelu, "validation", ["polynomials", "feynman"])
+    assert row.split("|")[2].strip() == f"{searched.mean:+.3f} ± {searched.half:.3f}"
 
 
 def test_lineage_goes_from_a_start_function_step_by_step(population: Population, text: str) -> None:
@@ -358,7 +488,7 @@ def test_settings_cost_and_openings_are_told(population: Population, text: str) 
     spent = sum(e.cpu_seconds for e in population.evaluations()) + 4 * 1.5
     assert f"| core time of training | {duration(spent)} |" in run
     log = section(text, "Openings of the sealed shift")
-    assert log.count(NOW) == len(COMPARED) + 3
+    assert log.count(NOW) == len(KNOWN) + 3
     assert "1000–1003" in log
     assert "Opened for 3 functions beside the known ones" in log
     assert text.startswith("# Report of the search `run-7")
