@@ -175,6 +175,8 @@ def main() -> None:
     except BenchError as error:
         _fail(str(error), error.exit_code)
     except Exception as error:
+        if type(error).__module__ == "sqlite3":
+            _fail(f"the run's population is damaged ({error}): name another run with --run", 1)
         if not foreseen(error):
             raise
         _fail(str(error), 2)

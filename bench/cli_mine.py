@@ -45,7 +45,7 @@ def temperature_of(text: str) -> float | None:
 @mine_app.callback(invoke_without_command=True)
 def mine(
     context: typer.Context,
-    evaluations: Annotated[Whole, typer.Option(help="Functions to train; finishes the generation.", min=1)] = None,
+    evaluations: Annotated[Whole, typer.Option(help="Functions to train, in whole generations of 24.", min=1)] = None,
     hours: Annotated[Real, typer.Option(help="Stop after so long; the same command goes on.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything that is drawn.", min=0)] = 0,
     proposer: Annotated[
@@ -54,7 +54,9 @@ def mine(
     ] = None,
     run: Annotated[str, typer.Option(help="Name of the run [default: proposers and seed].", show_default=False)] = "",
     start: Annotated[Names, typer.Option(help="Known functions to start from [default: all that fit].")] = None,
-    families: Annotated[Names, typer.Option(help="Of the lab: polynomials, harmonics, feynman.")] = None,
+    families: Annotated[
+        Names, typer.Option(help="Of the lab: polynomials, harmonics, feynman [default: all but harmonics].")
+    ] = None,
     fitness: Annotated[str, typer.Option(help="lab, or cifar10-resnet20 (needs CIFAR-10, hours of a GPU).")] = "lab",
     data: Data = None,
     flops: Annotated[Whole, typer.Option(help="Most floating-point operations an element.", min=1)] = None,
@@ -62,7 +64,8 @@ def mine(
         bool, typer.Option("--whole-tensor", help="Also functions that look at other elements.")
     ] = False,
     require_sandbox: Annotated[
-        str, typer.Option(help="Refuse to run foreign source with less.", show_default=False)
+        str,
+        typer.Option(help="process, landlock, seccomp or full: refuse foreign source with less.", show_default=False),
     ] = "",
     device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N.")] = "cpu",
     workers: Workers = None,

@@ -5,7 +5,6 @@ Nothing is asked on standard input. A data set appears in its folder whole and v
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, UsageError, unknown
+from tasks.checksums import Judged, State, judge
 
 if TYPE_CHECKING:
     from tasks import Dataset
@@ -200,29 +200,28 @@ def _verified(name: str, source: Source, folder: Path) -> str:
     facts = dataset(source)
     if not facts.checksums:
         return "no checksums are published for it"
-    rebuilt = [file for file in facts.rebuildable if _digest(folder / file, facts.checksums[file]) is not None]
-    verified = f"{len(facts.checksums) - len(rebuilt)} files verified"
-    return f"{verified}, {len(rebuilt)} made anew from its source, which a run notes" if rebuilt else verified
+    states = [state for state, _ in _judged(facts, folder).values()]
+    anew = states.count(State.REBUILT)
+    verified = f"{len(states) - anew} files verified"
+    return f"{verified}, {anew} made anew, with known contents" if anew else verified
 
 
 def _faults(source: Source, folder: Path) -> dict[str, str]:
     """What is wrong with each file of a data set that is absent or differs from what was published."""
-    faults = {}
     facts = dataset(source)
+    judged, faults = _judged(facts, folder), {}
     for file, published in facts.checksums.items():
-        if not (folder / file).is_file():
+        if file not in judged:
             faults[file] = "is missing"
-        elif file not in facts.rebuildable and (found := _digest(folder / file, published)) is not None:
-            faults[file] = f"has the wrong checksum ({found}, published {published})"
+        elif judged[file].state is State.WRONG:
+            faults[file] = f"has the wrong checksum ({judged[file].digest}, published {published})"
     return faults
 
 
-def _digest(file: Path, published: str) -> str | None:
-    """A file's digest where it is not the published one, by the same algorithm; None where it is."""
-    algorithm = published.partition(":")[0]
-    with open(file, "rb") as content:
-        found = f"{algorithm}:{hashlib.file_digest(content, algorithm).hexdigest()}"
-    return None if found == published else found
+def _judged(facts: Dataset, folder: Path) -> dict[str, Judged]:
+    """What each file that is there is."""
+    there = {file: digest for file, digest in facts.checksums.items() if (folder / file).is_file()}
+    return {file: judge(folder / file, digest, facts.rebuilt.get(file)) for file, digest in there.items()}
 
 
 def _replace(files: Iterable[str], found: Path, home: Path) -> None:

@@ -217,6 +217,7 @@ def _command(table: TaskTable) -> str:
     return (
         f"bench run --profile {table.profile} --tasks {table.task.name} "
         f"--activations {','.join(names)} --seeds {','.join(map(str, seeds))}"
+        f"{' --data DIR' if any(record.dataset for record in table.records) else ''}"
         f"{'' if built_in_names().issuperset(names) else ' --plugin FILE'}"
     )
 

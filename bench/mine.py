@@ -48,11 +48,11 @@ def hunt(asked: Hunt) -> int:
     budget = Budget(asked.evaluations, None if asked.hours is None else asked.hours * 3600)
     with ExitStack() as held:
         display = held.enter_context(choose_display(folder.name, asked.evaluations, asked.hours))
-        population = held.enter_context(Population(folder / POPULATION))
         trace = held.enter_context(jailed(asked, display.say))
         workers = held.enter_context(Workers(make, environments=[place.environment for place in places]))
         limits = Limits(flops=settings.flops, allow_nonpointwise=not settings.pointwise)
         proposers = {name: proposer_of(name, asked, limits, folder) for name, _ in settings.proposers}
+        population = held.enter_context(Population(folder / POPULATION))  # last: a refused option leaves no run behind
         search = Search(population, settings, proposers, workers, Judge(limits, trace), rungs, display.show)
         with stop_signals(lambda: setattr(budget, "stop", True)):
             ended = search.run(budget)

@@ -126,7 +126,7 @@ class Screen(Lines):
 def _fitness(value: float) -> str:
     """log10 ratio of losses to ReLU's, and what it means for the loss."""
     if not math.isfinite(value):
-        return "none yet" if math.isnan(value) else "not finite"
+        return "none confirmed yet" if math.isnan(value) else "not finite"
     return f"{value:+.3f} ({10**value:.2f} of ReLU's loss)"
 
 

@@ -105,7 +105,9 @@ def sentence(name: str, baseline: str, found: Sequence[Comparison]) -> str:
     )
     said = "; ".join(parts) or "nothing was run"
     text = f"{name} against {baseline} on {count_of(len(found), 'task')} with {seeds}: {said}."
-    if counted["cannot tell"]:
+    if pairs == [1]:
+        text += " One seed has no spread, so it can give no verdict: add some with --seeds."
+    elif counted["cannot tell"]:
         text += (
             " A difference below the column `needed to tell` does not show with so few seeds: add some with --seeds."
         )

@@ -58,9 +58,9 @@ class Dataset:
     """File name to `algorithm:hex digest`; empty for data generated from a seed."""
     command: str = ""
     """The command that brings the data, shown when it is missing; empty where none is needed."""
-    rebuildable: tuple[str, ...] = ()
-    """Files of `checksums` that may be made anew from the same source, with other bytes: a run then checks what they
-    hold, and notes it in the record."""
+    rebuilt: Mapping[str, str] = field(default_factory=dict)
+    """Files of `checksums` that may be made anew from the publisher's source, and `sha256-unpacked:hex digest` of what
+    they then hold (`tasks.checksums`); a run that reads such ones notes it in its record."""
 
 
 @dataclass(frozen=True)

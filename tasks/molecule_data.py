@@ -6,7 +6,6 @@ A test on the real data shows that both give the same graphs.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.base import MissingData
+from tasks.checksums import State, judge
 from tasks.ogb_package import atom_feature_sizes, bond_feature_sizes
 
 if TYPE_CHECKING:
@@ -104,33 +104,29 @@ def missing_files(data: Path | None, files: Sequence[str]) -> str:
     return f"{data / FOLDER} lacks {', '.join(absent)}" if absent else ""
 
 
-def read_ogb(data: Path, checksums: Mapping[str, str], published: Mapping[str, str], command: str) -> Molecules:
+def read_ogb(data: Path, published: Mapping[str, str], rebuilt: Mapping[str, str], command: str) -> Molecules:
     """Read ogbg-molhiv from OGB's files in `data`/ogbg_molhiv.
 
     Args:
         data: folder of prepared data sets.
-        checksums: files of labels, counts and split, which must be OGB's own bytes.
-        published: checksums of OGB's own feature files; others are accepted, and noted, when they fit the counts.
+        published: checksums of OGB's own files.
+        rebuilt: digests of the content of feature files that were made anew; these are accepted, and noted.
         command: what brings the data, for the error message.
 
     Raises:
-        MissingData: a file is absent, is not OGB's, or cannot be read as the features of these molecules.
+        MissingData: a file is absent, is neither OGB's nor one of those, or cannot be read.
     """
     folder = data / FOLDER
     try:
-        found = {name: _sha256(folder / name) for name in (*checksums, *published)}
-        wrong = [name for name, checksum in checksums.items() if found[name] != checksum]
+        judged = {name: judge(folder / name, digest, rebuilt.get(name)) for name, digest in published.items()}
+        wrong = [name for name, found in judged.items() if found.state is State.WRONG]
         if wrong:
             raise ValueError(f"wrong checksum of {', '.join(wrong)}")
-        rebuilt = [name for name, checksum in published.items() if found[name] != checksum]
-        note = f"features were read from other files than OGB's own: {', '.join(rebuilt)}"
-        return _read(folder, found, (note,) if rebuilt else ())
+        anew = [name for name, found in judged.items() if found.state is State.REBUILT]
+        note = f"features were made anew from the SMILES: {', '.join(anew)}"
+        return _read(folder, {name: found.digest for name, found in judged.items()}, (note,) if anew else ())
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise MissingData(f"{folder} is damaged ({error}): run `{command}` again.") from error
-
-
-def _sha256(file: Path) -> str:
-    return "sha256:" + hashlib.sha256(file.read_bytes()).hexdigest()
+        raise MissingData(f"{folder} is damaged ({error}): bring a good copy with `{command}`.") from error
 
 
 def _read(folder: Path, checksums: Mapping[str, str], notes: Sequence[str]) -> Molecules:

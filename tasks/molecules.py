@@ -43,7 +43,7 @@ CPU = MoleculeRecipe(epochs=1, batch_size=32, lr=2e-3, schedule="one-cycle", dro
 SMOKE = MoleculeRecipe(epochs=6, batch_size=32, lr=3e-3, schedule="one-cycle", dropout=0.0, layers=3, width=64)
 """Seconds on one core."""
 
-COMMAND = "bench data prepare molhiv --data DIR"
+COMMAND = "bench data prepare molhiv --data DIR --download"
 CHECKSUMS = {
     "raw/graph-label.csv.gz": "sha256:88f950d08c606556cca1c1ffef05229f46d64043ad7fa617e8938a3ae9779993",
     "raw/num-node-list.csv.gz": "sha256:e26f7e29de4a3985c7f47482838c62f870c90c4d01871c57bfeae1b8d993a24b",
@@ -58,7 +58,13 @@ FEATURE_CHECKSUMS = {
     "raw/edge.csv.gz": "sha256:d279b2d408f553cdc6e8ff9712e8eb52ee8831e6f63d29431812e27bca119389",
     "raw/edge-feat.csv.gz": "sha256:a59f5bcf890de811555f5d3819a96f713b4f8b6204801f286991c197afacf836",
 }
-"""OGB's features; features rebuilt from the SMILES are accepted too, and noted in the record."""
+"""OGB's features."""
+REBUILT = {
+    "raw/node-feat.csv.gz": "sha256-unpacked:a4e49e4aa9dbbaffda57249875e15e75df0aa40a794bff96851ef6522cbc28ef",
+    "raw/edge.csv.gz": "sha256-unpacked:72ecc929db878ebc7cf7cce8f207c67bdf54d6ca609881561da1c4421d4cd2d2",
+    "raw/edge-feat.csv.gz": "sha256-unpacked:94175645fd97120cab0a1558c2093403aade6c174e5cb7f68ddd944e5875b4d6",
+}
+"""The same made from MoleculeNet's SMILES by OGB's functions and RDKit 2026.9.1: accepted, and noted in the record."""
 
 
 class Source(Protocol):
@@ -95,7 +101,7 @@ class Molhiv:
 def _read_molhiv(data: Path) -> Molecules:
     from tasks.molecule_data import read_ogb
 
-    return read_ogb(data, CHECKSUMS, FEATURE_CHECKSUMS, COMMAND)
+    return read_ogb(data, CHECKSUMS | FEATURE_CHECKSUMS, REBUILT, COMMAND)
 
 
 class Generated:
@@ -183,7 +189,7 @@ MOLHIV = MoleculeTask(
             "41,127 molecules, split by scaffold",
             CHECKSUMS | FEATURE_CHECKSUMS,
             COMMAND,
-            tuple(FEATURE_CHECKSUMS),
+            REBUILT,
         ),
         model=_NETWORK.format(layers=5, width=300),
         sites=14,

@@ -56,7 +56,7 @@ class Cifar:
     @property
     def command(self) -> str:
         """What brings the data."""
-        return f"bench data prepare {self.name} --data DIR"
+        return f"bench data prepare {self.name} --data DIR --download"
 
     def status(self, data: Path | None) -> DataStatus:
         """Whether every file lies in `data`; contents are checked by `load`."""

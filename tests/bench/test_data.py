@@ -1,5 +1,6 @@
 """Data sets appear whole and verified, or not at all, and nothing is fetched without consent."""
 
+import gzip
 import hashlib
 import io
 import tarfile
@@ -13,6 +14,7 @@ from bench import data
 from bench.data import DataError, Source, prepare
 from bench.errors import UsageError
 from tasks import Dataset
+from tasks.checksums import unpacked_digest
 
 FILES = {"batch_1": b"first", "raw/batch_2": b"second"}
 
@@ -78,9 +80,13 @@ def test_files_that_may_be_made_anew_are_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sums = data.dataset(data.SOURCES["toy"]).checksums
-    monkeypatch.setattr(data, "dataset", lambda _: Dataset("toy", "made here", sums, rebuildable=("batch_1",)))
-    prepare(["toy"], tmp_path / "data", folder(tmp_path, {**FILES, "batch_1": b"anew"}), download=False)
-    assert "1 files verified, 1 made anew from its source" in capsys.readouterr().out
+    known = {"batch_1": unpacked_digest(gzip.compress(b"anew", compresslevel=1))}
+    monkeypatch.setattr(data, "dataset", lambda _: Dataset("toy", "made here", sums, rebuilt=known))
+    prepare(["toy"], tmp_path / "data", folder(tmp_path, {**FILES, "batch_1": gzip.compress(b"anew")}), download=False)
+    assert "1 files verified, 1 made anew, with known contents" in capsys.readouterr().out
+    (tmp_path / "data" / "toy-py" / "batch_1").write_bytes(gzip.compress(b"zeros"))
+    with pytest.raises(DataError, match="wrong checksum"):
+        prepare(["toy"], tmp_path / "data", None, download=False)
     (tmp_path / "data" / "toy-py" / "batch_1").unlink()
     with pytest.raises(DataError, match="is missing"):
         prepare(["toy"], tmp_path / "data", None, download=False)

@@ -13,6 +13,7 @@ import pytest
 
 from tasks import ogb_package
 from tasks.base import MissingData
+from tasks.checksums import unpacked_digest
 from tasks.molecule_data import Molecules, collate, read_ogb
 from tasks.molecule_standin import generate, is_active, scaffold_split, smiles
 from tasks.molecules import CHECKSUMS, FEATURE_CHECKSUMS, MOLECULES, MOLHIV
@@ -50,7 +51,7 @@ class Layout:
         return {name: "sha256:" + hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
 
     def read(self) -> Molecules:
-        return read_ogb(self.data, self.checksums(CHECKSUMS), self.checksums(FEATURE_CHECKSUMS), "bring it")
+        return read_ogb(self.data, self.checksums(CHECKSUMS | FEATURE_CHECKSUMS), {}, "bring it")
 
 
 @pytest.fixture
@@ -78,10 +79,14 @@ def test_bonds_go_both_ways_side_by_side_and_batches_renumber_atoms(layout: Layo
 def test_features_that_are_not_ogbs_bytes_are_noted(layout: Layout) -> None:
     layout.write()
     assert layout.read().notes == ()
-    known = layout.checksums(CHECKSUMS)
-    molecules = read_ogb(layout.data, known, {**layout.checksums(FEATURE_CHECKSUMS), "raw/edge.csv.gz": "sha256:0"}, "")
-    assert molecules.notes == ("features were read from other files than OGB's own: raw/edge.csv.gz",)
-    assert molecules.checksums["raw/edge.csv.gz"] == layout.checksums(["raw/edge.csv.gz"])["raw/edge.csv.gz"]
+    known = {**layout.checksums(CHECKSUMS | FEATURE_CHECKSUMS), "raw/edge.csv.gz": "sha256:0"}
+    content = unpacked_digest((layout.data / "ogbg_molhiv" / "raw/edge.csv.gz").read_bytes())
+    molecules = read_ogb(layout.data, known, {"raw/edge.csv.gz": content}, "")
+    assert molecules.notes == ("features were made anew from the SMILES: raw/edge.csv.gz",)
+    assert molecules.checksums["raw/edge.csv.gz"] == content
+    for other in ({}, {"raw/edge.csv.gz": "sha256-unpacked:0"}, {"raw/edge-feat.csv.gz": content}):
+        with pytest.raises(MissingData, match=r"wrong checksum of raw/edge\.csv\.gz"):
+            read_ogb(layout.data, known, other, "")
 
 
 @pytest.mark.parametrize(
@@ -101,18 +106,18 @@ def test_features_that_are_not_ogbs_bytes_are_noted(layout: Layout) -> None:
 def test_features_that_do_not_fit_are_refused(layout: Layout, name: str, lines: list[str]) -> None:
     layout.files[name] = lines
     layout.write()
-    with pytest.raises(MissingData, match=r"is damaged .*: run `bring it` again\.$"):
+    with pytest.raises(MissingData, match=r"is damaged .*: bring a good copy with `bring it`\.$"):
         layout.read()
 
 
 @pytest.mark.parametrize("name", ["raw/edge.csv.gz", "raw/graph-label.csv.gz"])
 def test_truncated_files_are_refused(layout: Layout, name: str) -> None:
     layout.write()
-    known = layout.checksums(CHECKSUMS)
+    known = layout.checksums(CHECKSUMS | FEATURE_CHECKSUMS)
     file = layout.data / "ogbg_molhiv" / name
     file.write_bytes(file.read_bytes()[:-12])
     with pytest.raises(MissingData, match="is damaged"):
-        read_ogb(layout.data, known, layout.checksums(FEATURE_CHECKSUMS), "bring it")
+        read_ogb(layout.data, known, {}, "bring it")
 
 
 def test_missing_data_is_one_sentence_with_the_command(layout: Layout) -> None:
