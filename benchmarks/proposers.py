@@ -2,16 +2,18 @@
 
     python benchmarks/proposers.py [--evaluations 48] [--seeds 3] [--proposers genetic,random,exhaustive,controller]
 
-Every proposer searches on its own, from ReLU alone, on the real ladder. The table gives the best and the median
-fitness on the first rung and the best on the second, mean and standard deviation over search seeds, and what was
-rejected. Fitness is the log10 of the out-of-distribution loss over ReLU's: lower is better. The proposer `llm` is
-answered by `scripted_model.py`, from `answers.md`, which hears no scores; the run is then repeated from its transcript
-alone, and must end in the same population.
+Every proposer searches on its own, from ReLU alone. All rungs are of the first one's budget, so that many searches fit
+into minutes, but each has seeds of its own. The table gives the best and the median fitness on the first rung, where
+the search selected, what the best of the second rung is worth on the third, and what was rejected; mean and standard
+deviation over search seeds. Fitness is the log10 of the out-of-distribution loss over ReLU's: lower is better. The
+proposer `llm` is answered by `scripted_model.py`, from `answers.md`, which hears no scores; its run is then repeated
+from its transcript alone, and must end in the same population.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import math
 import statistics
 import sys
@@ -23,14 +25,23 @@ from pathlib import Path
 from scripted_model import ANSWERS, serve
 from tabulate import tabulate
 
+import mining.settings
 from bench.mine import POPULATION, hunt, run_folder
 from bench.mine_setup import TRANSCRIPT, Hunt, Model
+from mining.fitness import FIRST
 from mining.population import Population
-from mining.settings import RUNGS
+from mining.settings import Rungs
+
+SHORT = Rungs(
+    cheap=FIRST,
+    deep=dataclasses.replace(FIRST, name="second", seeds=(10, 11)),
+    final=dataclasses.replace(FIRST, name="third", seeds=(100, 101, 102)),
+)
 
 
 def main() -> None:
     """Search and print."""
+    mining.settings.RUNGS = SHORT  # which a search reads when it begins
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--evaluations", type=int, default=48)
     parser.add_argument("--seeds", type=int, default=3)
@@ -49,7 +60,7 @@ def main() -> None:
                     search(results, name, seed, options.evaluations, language_model("", None))
             rows.append(row(results, name, seeds, options.evaluations))
             print(f"{name} is done", file=sys.stderr, flush=True)
-    head = ["proposer", "seeds", "best, first rung", "median", "best, second rung", "share refused by the screen",
+    head = ["proposer", "seeds", "best, first rung", "median, first rung", "best on fresh seeds", "share refused by the screen",
             "share known before"]  # fmt: skip
     print(f"After {options.evaluations} evaluations each:\n")
     print(tabulate(rows, headers=head, tablefmt="github"))
@@ -110,8 +121,8 @@ def row(results: Path, proposer: str, seeds: Sequence[int], evaluations: int) ->
 
 
 def one(results: Path, run: str, evaluations: int) -> tuple[float, ...]:
-    """Best and median on the first rung, best on the second, shares of the proposals that the screen refused and
-    that were known before.
+    """Best and median on the first rung, the third rung's word on the second one's best, shares of the proposals that
+    the screen refused and that were known before.
     """
     with Population(run_folder(results, run) / POPULATION) as population:
         slots = [slot for slot in population.slots() if slot.generation > 0]
@@ -119,18 +130,20 @@ def one(results: Path, run: str, evaluations: int) -> tuple[float, ...]:
     trained = [slot for slot in slots if slot.scored][:evaluations]
     assert len(trained) == evaluations, f"{run} ended after {len(trained)} evaluations: ask for fewer"
     looked_at = slots[: slots.index(trained[-1]) + 1]
-    cheap = [said[slot.hash or "", RUNGS.cheap.name] for slot in trained]
-    deep = [said.get((slot.hash or "", RUNGS.deep.name), math.inf) for slot in trained]
+    cheap = [said[slot.hash or "", SHORT.cheap.name] for slot in trained]
+    records = [h for slot in trained if ((h := slot.hash or ""), SHORT.final.name) in said]
+    best = min(records, default="", key=lambda h: said[h, SHORT.deep.name])
+    last = said.get((best, SHORT.final.name), math.nan)
     refused, known = (
         sum(slot.stage == stage for slot in looked_at) / len(looked_at) for stage in ("screen", "identity")
     )
-    return min(cheap), statistics.median(cheap), min(deep), refused, known
+    return min(cheap), statistics.median(cheap), last, refused, known
 
 
 def spread(values: Sequence[float]) -> str:
-    """Mean and sample standard deviation; `lost` where one of the numbers is not finite."""
+    """Mean and sample standard deviation; a dash where one of the numbers is not there."""
     if not all(map(math.isfinite, values)):
-        return "lost"
+        return "–"
     sd = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):+.3f}{sd}"
 
