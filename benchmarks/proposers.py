@@ -60,8 +60,15 @@ def main() -> None:
                     search(results, name, seed, options.evaluations, language_model("", None))
             rows.append(row(results, name, seeds, options.evaluations))
             print(f"{name} is done", file=sys.stderr, flush=True)
-    head = ["proposer", "seeds", "best, first rung", "median, first rung", "best on fresh seeds", "share refused by the screen",
-            "share known before"]  # fmt: skip
+    head = [
+        "proposer",
+        "seeds",
+        "best, first rung",
+        "median, first rung",
+        "best on fresh seeds",
+        "share refused by the screen",
+        "share known before",
+    ]
     print(f"After {options.evaluations} evaluations each:\n")
     print(tabulate(rows, headers=head, tablefmt="github"))
 
