@@ -220,7 +220,8 @@ def _div(a: _Text, b: _Text) -> _Text:
 
 
 def _neg(a: _Text) -> _Text:
-    inner = a.at(_PRODUCT) if not a.text.startswith("-") else f"({a.text})"
+    fenced = a.text.startswith("-") or ("**" in a.text and a.level in (_PRODUCT, _POWER))
+    inner = f"({a.text})" if fenced else a.at(_PRODUCT)
     return _Text(f"-{inner}", _PRODUCT if a.level == _PRODUCT else _SIGN)
 
 

@@ -5,6 +5,7 @@ The file is written from the graph. Nothing that a stranger wrote is ever run: a
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ SEEDS = tuple(range(2000, 2004))
 """Those of a promotion, which no rung, report or copy uses."""
 WIDTH = 118
 """Columns of a comment, its sign not counted."""
-FORMULA = 200
+FORMULA = 90
 """Characters of a formula."""
 
 
@@ -132,22 +133,30 @@ def text_of(promotion: Promotion) -> str:
         GraphError: as `write`.
     """
     body = re.sub(r"\A(import .*\n)*\n*", "", to_python(promotion.member.graph))
+    body = body.replace("def activation(x):", "def activation(x: Tensor) -> Tensor:")
+    used = sorted({"Tensor", *re.findall(r"\b(torch|F)\.", body)}, key=lambda name: (name.islower(), name))
     tasks = ", ".join(f'"lab-{family}"' for family in promotion.settings.families)
+    tasks += "," if len(promotion.settings.families) == 1 else ""
     return (
         f'"""{promotion.name}: found by `bench mine` in the synthetic lab, written by `bench promote`."""\n\n'
         f"{_told(promotion)}\n"
         "from __future__ import annotations\n\n"
-        "from activations.builtin.lazy import F, Tensor, torch  # noqa: F401\n"
+        f"from activations.builtin.lazy import {', '.join(used)}\n"
         "from activations.registry import register\n\n\n"
         "@register(\n"
         f'    "{promotion.name}",\n'
-        f"    formula={formula(promotion.member.graph, FORMULA)!r},\n"
-        f'    reference="found by `bench mine`: {promotion.run}",\n'
+        f"    formula={_quoted(formula(promotion.member.graph, FORMULA))},\n"
+        f'    reference="found by `bench mine` in the synthetic lab",\n'
         '    origin="mined",\n'
-        f"    mined_on=({tasks},),\n"
+        f"    mined_on=({tasks}),\n"
         ")\n"
-        f"{body.replace('def activation(x):', 'def activation(x: Tensor) -> Tensor:')}"
+        f"{body}"
     )
+
+
+def _quoted(text: str) -> str:
+    """As Python text, in the quotes that a formatter would choose."""
+    return repr(text) if '"' in text else json.dumps(text, ensure_ascii=False)
 
 
 def _told(promotion: Promotion) -> str:

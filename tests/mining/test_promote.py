@@ -1,7 +1,10 @@
 """A promoted file is a module like any other: it says where the function comes from, and registers exactly it."""
 
+import dataclasses
 import importlib.util
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +22,7 @@ from mining.settings import RUNGS, Settings
 
 from .populations import PROBLEMS, fill, score_of, wave
 
+ROOT = Path(__file__).parents[2]
 WAVE = Graph(
     (Node("gelu_erf", ("x",)), Node("sin", ("x",)), Node("mul", ("v1", 0.25)), Node("add", ("v0", "v2"))), ("v3",)
 )
@@ -171,3 +175,16 @@ def test_an_empty_run_has_nothing_to_promote(tmp_path: Path) -> None:
         pytest.raises(PopulationError, match="night holds nothing to promote yet"),
     ):
         measure(population, 3)
+
+
+@pytest.mark.parametrize("name", ["gelu-sine", "gelu-tanh", "gmtu", "mish", "absolute", "chaotic-wave", "hardswish"])
+def test_the_file_passes_the_projects_own_lint(name: str) -> None:
+    graph = get(name).graph
+    member = Member(graph.hash, graph, "", "a reason " * 40, "llm", -0.2, {}, (), 0, ())
+    for families in (("polynomials",), ("polynomials", "feynman")):
+        settings = dataclasses.replace(SETTINGS, families=families, proposers=(("genetic", 1.0), ("llm", 2.0)))
+        text = text_of(dataclasses.replace(promotion(), member=member, settings=settings))
+        for check in (["check"], ["format", "--check"]):
+            command = [sys.executable, "-m", "ruff", *check, "--stdin-filename", "activations/mined/written.py", "-"]
+            done = subprocess.run(command, input=text, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{done.stdout}{done.stderr}\n{text}"
