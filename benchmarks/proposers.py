@@ -1,6 +1,6 @@
 """Compares the proposers at equal evaluations: the same lab, the same start, several seeds each.
 
-    python benchmarks/proposers.py [--evaluations 48] [--seeds 3] [--proposers genetic,random,exhaustive,controller]
+    python benchmarks/proposers.py [--evaluations 36] [--seeds 3] [--proposers genetic,random,exhaustive,controller]
 
 Every proposer searches on its own, from ReLU alone. All rungs are of the first one's budget, so that many searches fit
 into minutes, but each has seeds of its own. The table gives the best and the median fitness on the first rung, where
@@ -43,7 +43,7 @@ def main() -> None:
     """Search and print."""
     mining.settings.RUNGS = SHORT  # which a search reads when it begins
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--evaluations", type=int, default=48)
+    parser.add_argument("--evaluations", type=int, default=36)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--proposers", default="genetic,random,exhaustive,controller,llm")
     parser.add_argument("--results", type=Path, help="keeps the runs; a second call goes on with them")
