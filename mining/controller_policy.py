@@ -8,8 +8,7 @@ three arrays; probabilities are float64. Everything runs on one thread and draws
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mining.core_units import BINARY, COMPONENTS, MOST_UNITS, UNARY, options
+from mining.threads import one_thread
 
 STEPS = 1 + MOST_UNITS * len(COMPONENTS)
 """Choices of the longest sequence: the number of units, less one, then the recipe."""
@@ -64,7 +64,7 @@ class Policy:
         """Draw sequences: `count * STEPS` uniform numbers from the stream, whatever the lengths turn out to be."""
         uniforms = stream.random((count, STEPS))
         sequences: list[list[int]] = [[] for _ in range(count)]
-        with torch.no_grad(), _one_thread():
+        with torch.no_grad(), one_thread():
             network = _Network(self.flat, count)
             for step in range(STEPS):
                 logits = network.advance(step, [s[step - 1] if 0 < step <= len(s) else 0 for s in sequences])
@@ -79,7 +79,7 @@ class Policy:
     def update(self, sequences: Sequence[tuple[int, ...]], advantages: Sequence[float]) -> None:
         """Make sequences with a positive advantage likelier and others less likely, by PPO's clipped objective."""
         gain = torch.tensor(advantages, dtype=torch.float64)[:, None]
-        with _one_thread():
+        with one_thread():
             with torch.no_grad():
                 before, _, real = self.likelihood(sequences)
             for _ in range(EPOCHS):
@@ -187,14 +187,3 @@ def _encode(values: Tensor) -> str:
 
 def _decode(text: str) -> Tensor:
     return torch.tensor(np.frombuffer(base64.b64decode(text), "<f4").astype(np.float32))
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums in one order on every machine: torch keeps to one thread, and gets its own number back afterwards."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -6,16 +6,15 @@ chosen by what it says can no longer be judged by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from activations import Activation, Graph
 from mining.fitness import FINAL, kept_problems
+from mining.threads import one_thread
 from tasks.lab import FAMILIES, LabRecipe, problems
 from tasks.lab.data import open_sealed_shift
 from tasks.lab.problem import Array
@@ -60,7 +59,7 @@ def report_losses(
     validation, sealed = {}, {}
     for family in families:
         chosen = kept_problems(family, count or len(problems(family)))
-        with _one_thread():
+        with one_thread():
             trained = train(activation, chosen, seeds, recipe, device)
             shifts = (trained.data.validation, open_sealed_shift(trained.data, recipe.test_points))
             measured = [losses(trained.model, points, recipe.batch) for points in shifts]
@@ -83,13 +82,3 @@ def _minus(mine: ByProblem, other: ByProblem) -> ByProblem:
         }
         for family, by_problem in mine.items()
     }
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
