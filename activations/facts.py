@@ -21,6 +21,9 @@ NEAR, FAR = 1e3, 1e6
 DENSE, STEP = 20.0, 1e-4
 """The even grid on [-DENSE, DENSE] from which shape and moments are computed."""
 
+_TAIL = 20_001
+"""Points of each of the grids on [DENSE, FAR] and [-FAR, -DENSE], evenly spaced by their logarithm."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -39,6 +42,11 @@ class Shape:
     """E[f(z)] for z from N(0, 1)."""
     second_moment: float
     """E[f(z)²] for z from N(0, 1); 0.5 for ReLU, which is why its weights are drawn with gain sqrt(2)."""
+    lipschitz: float
+    """Lipschitz constant: the steepest chord between neighbours on the grids, which is the largest |f'| where f has
+    one; inf where f jumps, or is steeper on [-FAR, FAR] than on [-NEAR, NEAR]."""
+    jump_at: float | None
+    """About where the function jumps or stands upright, if that is why `lipschitz` is inf."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ def _shape(activation: Activation) -> Shape:
         # Trapezoids: the density vanishes at both ends, so a smooth curve is exact to rounding, a kinked one to STEP².
         weight = np.exp(-0.5 * x**2) * STEP / math.sqrt(2 * math.pi)
         lower, upper = _bounds(curve, x, y)
+        lipschitz, jump_at = _lipschitz(curve, x, y)
         return Shape(
             value_at_0=float(curve(np.zeros(1))[0]),
             slope_at_0=_slope_at_0(activation),
@@ -80,6 +89,8 @@ def _shape(activation: Activation) -> Shape:
             upper=upper,
             mean=round(float(y @ weight), 12) + 0.0,  # an odd function's -1e-17 is 0
             second_moment=float(y**2 @ weight),
+            lipschitz=lipschitz,
+            jump_at=jump_at,
         )
 
 
@@ -103,7 +114,7 @@ def _is_monotone(y: Array) -> bool:
 def _bounds(curve: Any, x: Array, y: Array) -> tuple[float, float]:
     import numpy as np
 
-    tail = np.geomspace(DENSE, FAR, 20_001)
+    tail = np.geomspace(DENSE, FAR, _TAIL)
     points = np.concatenate([x, tail, -tail])
     values = np.concatenate([y, curve(tail), curve(-tail)])
     near = np.abs(points) <= NEAR
@@ -113,3 +124,44 @@ def _bounds(curve: Any, x: Array, y: Array) -> tuple[float, float]:
         low if values[near].min() - low <= slack else -math.inf,
         high if high - values[near].max() <= slack else math.inf,
     )
+
+
+def _lipschitz(curve: Any, x: Array, y: Array) -> tuple[float, float | None]:
+    """The Lipschitz constant, and the place of a jump if there is one."""
+    import numpy as np
+
+    slopes = _chords(curve(x + STEP), y, STEP)
+    finer, upright = _closer(curve, float(x[np.argmax(slopes)]))
+    if upright is not None:
+        return math.inf, upright
+    tail = np.geomspace(DENSE, FAR, _TAIL)
+    outside = np.concatenate([tail, -tail])
+    outer = _chords(curve(outside + STEP), curve(outside), STEP)
+    near = max(finer, float(slopes.max()), float(outer[np.abs(outside) <= NEAR].max()))
+    grows = float(outer.max()) - near > 1e-3 * (1 + near)
+    return (math.inf if grows else near), None
+
+
+def _chords(end: Array, start: Array, step: float) -> Array:
+    """Steepness of the chords over a step; no chord of a smooth function is steeper than its steepest tangent."""
+    import numpy as np
+
+    slopes = np.where(np.isinf(end) | np.isinf(start), np.inf, np.abs(end - start) / step)
+    return np.where(np.isnan(slopes), 0.0, slopes)
+
+
+def _closer(curve: Any, left: float) -> tuple[float, float | None]:
+    """The steepest chord a hundred times shorter on [left, left + STEP], and its place if the chord grows as it
+    shrinks: at a jump, and where a root stands upright.
+    """
+    import numpy as np
+
+    found = []
+    for step in (STEP / 100, STEP / 10_000):
+        points = left + step * np.arange(101)
+        values = curve(points)
+        slopes = _chords(values[1:], values[:-1], step)
+        left = float(points[np.argmax(slopes)])
+        found.append(float(slopes.max()))
+    rounding = 1e-6 * (1 + float(np.abs(values).max()))
+    return found[0], left if found[1] > 1.1 * found[0] + rounding else None

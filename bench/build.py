@@ -48,6 +48,7 @@ def _build(cell: Cell, report: Report, lane: Lane) -> Record:
             "profile": cell.profile,
             "seed": cell.seed,
             "recipe": cell.recipe,
+            "tuning": cell.tuning,
             "outcome": outcome,
             "reason": reason,
             "score": score,

@@ -11,6 +11,7 @@ import typer
 from bench.cli_mine import mine_app, promote
 from bench.errors import BenchError
 from bench.options import RESULTS, Data, Names, Plugins, Results, data_folder, load_plugins, split
+from bench.profiles import TUNING_SEEDS
 
 app = typer.Typer(
     help="Does an activation function generalise? Put it into real networks, beside ReLU, under the same seeds.",
@@ -77,15 +78,62 @@ def run(
 
 
 @app.command()
+def tune(
+    profile: Annotated[str, typer.Option(help="Budget: smoke, cpu, small or paper.")] = "smoke",
+    tasks: Annotated[Names, typer.Option(help="Names, patterns like 'lab-*', or all; by commas or repeated.")] = None,
+    activations: Annotated[Names, typer.Option(help="Names, patterns, or all; ReLU is the baseline.")] = None,
+    seeds: Annotated[Optional[str], typer.Option(help="Of evaluation, like 0,1,2 or 0-4.")] = None,  # noqa: UP045
+    tuning_seeds: Annotated[str, typer.Option(help="Of the trials; none of evaluation.")] = TUNING_SEEDS,
+    data: Data = None,
+    device: Annotated[Optional[str], typer.Option(help="cpu, cuda (all visible GPUs) or cuda:N.")] = None,  # noqa: UP045
+    workers: Annotated[Optional[int], typer.Option(help="Cells at a time [default: one a core or GPU].")] = None,  # noqa: UP045
+    plugin: Plugins = None,
+    results: Results = RESULTS,
+    timeout: Annotated[Optional[float], typer.Option(help="Seconds for one cell.", show_default=False)] = None,  # noqa: UP045
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")] = False,
+) -> None:
+    """Choose each activation's learning rate by validation, under one budget, and evaluate it as `<profile>-tuned`."""
+    from bench.session import Request
+    from bench.tune import tune as run_trials
+
+    load_plugins(plugin)
+    request = Request(
+        profile=profile,
+        tasks=split(tasks, "--tasks"),
+        activations=split(activations, "--activations"),
+        seeds=seeds,
+        data=data_folder(data),
+        device=device,
+        workers=workers,
+        plugins=tuple(plugin or ()),
+        results=results,
+        timeout=timeout,
+        retry_failed=retry_failed,
+        skip_published=False,
+    )
+    raise typer.Exit(run_trials(request, tuning_seeds))
+
+
+@app.command()
 def leaderboard(
     results: Results = RESULTS,
     local: Annotated[bool, typer.Option("--local", help="Your own records instead of the published ones.")] = False,
     output: Annotated[Optional[Path], typer.Option(help="File to write.", show_default=False)] = None,  # noqa: UP045
+    figures: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Draw the pictures into this folder, and show them on the board.", show_default=False),
+    ] = None,
+    html: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            help="Write a static site into this folder, too: tables that sort and filter.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Render leaderboard.md from the published records, or results/local/leaderboard.md from your own."""
     from bench.publish import write_board
 
-    write_board(results, local, output)
+    write_board(results, local, output, figures, html)
 
 
 @app.command("try")
@@ -128,17 +176,35 @@ def publish(
 
 
 @app.command()
-def card(
-    name: Annotated[str, typer.Argument(help="Name of an activation.")],
+def validate(
+    results: Annotated[Path, typer.Argument(help="Folder of the records.")] = RESULTS,
     plugin: Plugins = None,
-    results: Results = RESULTS,
 ) -> None:
-    """Show one activation: formula, LaTeX, facts, source, and its scores in the records."""
-    from activations import get
-    from bench.card import card as text_of
+    """Check every record of a folder: identity, graph, task, data, numbers, copies; name each fault."""
+    from bench.validate import show
+    from bench.validate import validate as check
 
     load_plugins(plugin)
-    print(text_of(get(name), results), end="")
+    raise typer.Exit(show(check(results)))
+
+
+@app.command()
+def card(
+    name: Annotated[str, typer.Argument(help="Name of an activation.", show_default=False)] = "",
+    plugin: Plugins = None,
+    results: Results = RESULTS,
+    all_: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--all", help="Write all cards, their pictures and an index into this folder.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Show one activation: formula, LaTeX, facts, source, and its scores in the records; or write the cards of all."""
+    from bench.gallery import show
+
+    load_plugins(plugin)
+    show(name, all_, results)
 
 
 @app.command()

@@ -7,10 +7,9 @@ with a failed cell has no place in a ranking.
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
@@ -28,6 +27,8 @@ RELU = {
 CLRS_FAMILY = "clrs30"
 CLRS_ALGORITHMS = 30
 """A mean over CLRS-30 is formed when all of them are there, and only then."""
+_DIGITS = 6
+"""Of a function's hash in its label, where another one has its name."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ class Row:
     """Score minus ReLU's, paired by seed; None where no seed is shared."""
     time_ratio: float | None
     """Median of training time over ReLU's, paired by seed on the same kind of machine; processor time on a CPU."""
+    memory_ratio: float | None
+    """The same of peak memory: of the GPU, or of the whole process on a CPU."""
 
     @cached_property
     def scores(self) -> dict[int, float]:
@@ -126,26 +129,6 @@ class Board:
         """Every activation of the board."""
         return sorted({row.label for table in self.tables for row in table.rows})
 
-    @cached_property
-    def mean_ranks(self) -> dict[str, float]:
-        """Mean rank of the activations that are complete on every task, best first.
-
-        Rank within a task by the mean paired difference to ReLU in the task's direction, ties sharing the mean of
-        their places; averaged over the tasks of a family, then over families, so that the 30 algorithms of CLRS-30
-        weigh as much as one family. Our choice.
-        """
-        complete = [label for label in self.labels if not self.gaps(label)]
-        families: dict[str, list[dict[str, float]]] = defaultdict(list)
-        for table in self.tables:
-            families[table.task.family].append(_ranks(table, complete))
-        means = {
-            label: statistics.fmean(
-                statistics.fmean(ranks[label] for ranks in of_family) for of_family in families.values()
-            )
-            for label in complete
-        }
-        return dict(sorted(means.items(), key=lambda item: (item[1], item[0])))
-
     def gaps(self, label: str) -> list[str]:
         """What keeps an activation out of the ranking, in words."""
         found = []
@@ -179,16 +162,29 @@ def make_table(records: Sequence[Record]) -> TaskTable:
     """The table of one task: its newest version, and of that the recipe that most records share."""
     protocols: dict[tuple[int, str], list[Record]] = defaultdict(list)
     for record in records:
-        recipe = json.dumps(record.recipe, sort_keys=True)
+        recipe = json.dumps(record.protocol, sort_keys=True)
         protocols[record.task.version, recipe].append(record)
     newest = max(version for version, _ in protocols)
     recipe = max((len(held), text) for (version, text), held in protocols.items() if version == newest)[1]
-    chosen = protocols[newest, recipe]
+    chosen = one_choice(protocols[newest, recipe])
     rows = _rows(chosen)
     task = max(chosen, key=lambda record: (record.started_at, record.id)).task
     sign = -1 if task.metric.higher_is_better else 1
     rows.sort(key=lambda row: (not row.complete, sign * row.difference.mean if row.difference else 0, row.label))
     return TaskTable(chosen[0].profile, task, recipe, tuple(rows), len(records) - len(chosen))
+
+
+def one_choice(records: Sequence[Record]) -> list[Record]:
+    """Of each function those records whose learning rate was chosen alike: the commonest choice, else the newest."""
+    choices: dict[str, dict[float, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        factor = 1.0 if record.tuning is None else record.tuning.chosen
+        choices[record.activation.graph_hash][factor].append(record)
+
+    def weight(held: list[Record]) -> tuple[int, str, str]:
+        return len(held), *max((record.started_at, record.id) for record in held)
+
+    return [record for by_factor in choices.values() for record in max(by_factor.values(), key=weight)]
 
 
 def clrs_mean(board: Board) -> TaskTable | None:
@@ -206,7 +202,7 @@ def clrs_mean(board: Board) -> TaskTable | None:
                 for record in first.records
                 if record.seed in by_seed
             )
-            rows.append(Row(label, records, paired(by_seed, means.get(BASELINE, {})), None))
+            rows.append(Row(label, records, paired(by_seed, means.get(BASELINE, {})), None, None))
     name = f"{CLRS_FAMILY} (mean of {len(tables)})"
     task = tables[0].task.model_copy(update={"name": name})
     return replace(tables[0], task=task, rows=tuple(rows), outdated=0)
@@ -224,7 +220,7 @@ def _rows(records: Sequence[Record]) -> list[Row]:
     for record in records:
         groups[record.activation.graph_hash].append(record)
     names = {graph: _name(held) for graph, held in groups.items()}
-    shared = Counter(names.values())
+    shared, alike = Counter(names.values()), Counter((names[graph], graph[:_DIGITS]) for graph in groups)
     origin = next((graph for graph, held in sorted(groups.items()) if _is_relu(held)), None)
     relu = groups[origin] if origin is not None else []
     baseline = {record.seed: record.score for record in relu if record.score is not None}
@@ -232,9 +228,13 @@ def _rows(records: Sequence[Record]) -> list[Row]:
     for graph, held in groups.items():
         held.sort(key=lambda record: (record.seed, record.id))
         plain = graph == origin or (shared[names[graph]] == 1 and names[graph] != BASELINE)
-        label = names[graph] if plain else f"{names[graph]} ({graph[:6]})"
+        part = graph if alike[names[graph], graph[:_DIGITS]] > 1 else graph[:_DIGITS]
+        label = names[graph] if plain else f"{names[graph]} ({part})"
         scores = {record.seed: record.score for record in held if record.score is not None}
-        rows.append(Row(label, tuple(held), paired(scores, baseline), _time_ratio(held, relu)))
+        difference = paired(scores, baseline)
+        rows.append(
+            Row(label, tuple(held), difference, _ratio(held, relu, _training_time), _ratio(held, relu, _peak_memory))
+        )
     return rows
 
 
@@ -259,15 +259,17 @@ def built_in_names() -> frozenset[str]:
     return frozenset(name for name in names() if get(name).function.__module__.startswith("activations."))
 
 
-def _time_ratio(records: Sequence[Record], baseline: Sequence[Record]) -> float | None:
-    """Median over seeds of training time against ReLU's; only between runs on the same kind of machine."""
+def _ratio(
+    records: Sequence[Record], baseline: Sequence[Record], cost: Callable[[Record], float | None]
+) -> float | None:
+    """Median over seeds of a cost against ReLU's; only between runs on the same kind of machine."""
     reference = {record.seed: record for record in baseline}
     ratios = []
     for record in records:
         other = reference.get(record.seed)
         if other is None or (record.machine.cpu, record.machine.gpu) != (other.machine.cpu, other.machine.gpu):
             continue
-        own, theirs = _training_time(record), _training_time(other)
+        own, theirs = cost(record), cost(other)
         if own and theirs:
             ratios.append(own / theirs)
     return statistics.median(ratios) if ratios else None
@@ -278,19 +280,9 @@ def _training_time(record: Record) -> float | None:
     return record.times.train_cpu if record.machine.device == "cpu" else record.times.train
 
 
-def _ranks(table: TaskTable, labels: Sequence[str]) -> dict[str, float]:
-    """Rank of each label in a table, 1 the best; equal differences share the mean of their places."""
-    sign = -1 if table.task.metric.higher_is_better else 1
-    values = {label: sign * _difference(table.by_label[label]) for label in labels}
-    ordered = sorted(values.values())
-    return {
-        label: statistics.fmean(place for place, other in enumerate(ordered, 1) if other == value)
-        for label, value in values.items()
-    }
-
-
-def _difference(row: Row) -> float:
-    return row.difference.mean if row.difference is not None else math.nan
+def _peak_memory(record: Record) -> float | None:
+    machine = record.machine
+    return machine.peak_memory_mib if machine.device == "cpu" else machine.peak_gpu_memory_mib
 
 
 def _family_order(family: str) -> tuple[int, str]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError, unknown
-from bench.records import cell_id
+from bench.profiles import TUNED, base_of
+from bench.records import Tuning, cell_id
 from tasks.base import TaskSpec
 
 if TYPE_CHECKING:
@@ -31,11 +32,16 @@ class Cell:
     seed: int
     profile: str
     recipe: dict[str, Any]
+    overrides: Mapping[str, int | float] = field(default_factory=dict)
+    """Where the recipe differs from the one that the task states for the profile."""
+    tuning: Tuning | None = None
+    """How the learning rate was chosen; None where it is the task's."""
 
     @property
     def label(self) -> str:
         """Short name for the screen."""
-        return f"{self.task.name} {self.activation.name} seed {self.seed}"
+        changed = "".join(f", {name} {value:g}" for name, value in self.overrides.items())
+        return f"{self.task.name} {self.activation.name} seed {self.seed}{changed}"
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,17 @@ def make_plan(profile: str, specs: Sequence[TaskSpec], activations: Sequence[Act
     return Plan(tuple(cells), tuple(refused), tuple(twins))
 
 
-def recipe_of(spec: TaskSpec, profile: str) -> dict[str, Any]:
-    """The task's recipe for a profile as JSON types.
+def override(cell: Cell, overrides: Mapping[str, int | float], tuning: Tuning | None = None) -> Cell:
+    """The same cell by a changed recipe; under the profile's tuned name where `tuning` says how it was chosen."""
+    base = base_of(cell.profile)
+    recipe = recipe_of(cell.task, base, overrides)
+    identity = cell_id(cell.task.name, cell.task.version, cell.activation.graph.hash, cell.seed, recipe)
+    profile = base if tuning is None else base + TUNED
+    return replace(cell, id=identity, profile=profile, recipe=recipe, overrides=dict(overrides), tuning=tuning)
+
+
+def recipe_of(spec: TaskSpec, profile: str, overrides: Mapping[str, int | float] | None = None) -> dict[str, Any]:
+    """The task's recipe for a profile as JSON types, without fields that were added later and are at their default.
 
     Raises:
         UsageError: the task has none.
@@ -122,7 +137,11 @@ def recipe_of(spec: TaskSpec, profile: str) -> dict[str, Any]:
     if profile not in spec.recipes:
         known = ", ".join(spec.recipes)
         raise UsageError(f"task {spec.name} has no recipe for profile {profile}; it has: {known}")
-    recipe: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(spec.recipes[profile]), allow_nan=False))
+    stated = replace(spec.recipes[profile], **overrides or {})
+    recipe: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(stated), allow_nan=False))
+    for entry in dataclasses.fields(stated):
+        if entry.metadata.get("added_later") and getattr(stated, entry.name) == entry.default:
+            del recipe[entry.name]
     return recipe
 
 

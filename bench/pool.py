@@ -14,6 +14,7 @@ from pathlib import Path
 from bench import worker
 from bench.devices import Lane
 from bench.plan import Cell
+from bench.profiles import base_of
 from bench.worker import Assignment, Progress, Report, Setup, Skipped
 from tasks.signals import interrupts_held
 
@@ -58,9 +59,12 @@ class Slot:
             self.stop()
             self._spawn(cell)
         assert self._pipe is not None
-        graph = cell.activation.graph.to_json()
+        activation = cell.activation
+        assignment = Assignment(
+            activation.name, activation.formula, activation.graph.to_json(), cell.seed, cell.overrides
+        )
         with contextlib.suppress(OSError):  # it died between two cells; `hear` will say how
-            self._pipe.send(Assignment(cell.activation.name, cell.activation.formula, graph, cell.seed))
+            self._pipe.send(assignment)
 
     def hear(self) -> Progress | Skipped | Report | None:
         """The next message, or how the cell was given up: killed, or out of time; None while there is nothing."""
@@ -118,7 +122,7 @@ class Slot:
         self._pipe, theirs = context.Pipe()
         setup = Setup(
             task=cell.task.name,
-            profile=cell.profile,
+            profile=base_of(cell.profile),
             device=self.lane.device,
             data=self._conditions.data,
             plugins=self._conditions.plugins,

@@ -1,6 +1,7 @@
 """The four budgets: which tasks, activations and seeds `bench run` takes when none are named.
 
 A profile's name also picks each task's recipe. Which tasks, activations and seeds it takes by default is our choice.
+Records of `bench tune` go under the profile's name with `-tuned` behind it, so that they never share a board.
 """
 
 from __future__ import annotations
@@ -73,6 +74,17 @@ _ALL = (
 )
 
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in _ALL}
+
+
+TUNED = "-tuned"
+"""Ends the name under which records with a re-tuned learning rate go."""
+TUNING_SEEDS = "1000,1001"
+"""Of the trials of `bench tune`, where none are named; no profile evaluates on them."""
+
+
+def base_of(name: str) -> str:
+    """The profile that picks the recipes: `cpu` for `cpu-tuned`."""
+    return name.removesuffix(TUNED)
 
 
 def get_profile(name: str) -> Profile:

@@ -10,31 +10,39 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bench.errors import BenchError, DamagedRecord, StoreError, UsageError, unknown
+from bench.evidence import gather
 from bench.leaderboard import render
 from bench.records import Record
-from bench.store import LOCAL, Store
+from bench.soundness import faults_of
+from bench.store import LOCAL, Loaded, Store
+from bench.suspicion import Ledger, ledger_of, trace_of
 from bench.tables import count_of
 
 BOARD = "leaderboard.md"
 
 
-def write_board(results: Path, local: bool, output: Path | None) -> Path:
+def write_board(
+    results: Path, local: bool, output: Path | None = None, figures: Path | None = None, html: Path | None = None
+) -> Path:
     """Render the published records to `leaderboard.md` beside the results folder, or the local ones inside theirs.
+
+    Args:
+        figures: folder for the pictures, which the board then shows; None writes a board without any.
+        html: folder for a static site of the same records; None writes none.
 
     Raises:
         UsageError: there is no such folder.
-        StoreError: the file cannot be written.
+        StoreError: a file cannot be written.
     """
     root = results / LOCAL if local else results
     path = output or (root / BOARD if local else results.parent / BOARD)
-    if not root.is_dir():
-        raise UsageError(f"there is no results folder {root}: name one with --results")
-    loaded = Store(root).load(curves=False)
-    for sentence in loaded.damaged:
-        print(f"refused: {sentence}", file=sys.stderr)
-    text = render(loaded, local)
+    loaded = load(root, curves=figures is not None or html is not None)
+    place = "" if figures is None else Path(os.path.relpath(figures, path.parent)).as_posix()
+    text = render(loaded, local, place)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if figures is not None:
+            _draw(loaded, figures)
         draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(path)
     except OSError as error:
@@ -42,32 +50,66 @@ def write_board(results: Path, local: bool, output: Path | None) -> Path:
             draft.unlink(missing_ok=True)
         raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
     print(f"{path}: {count_of(len(loaded.records), 'record')}", file=sys.stderr)
+    if html is not None:
+        from bench.site import write_site
+
+        write_site(html, results, local, loaded)
     return path
+
+
+def load(root: Path, curves: bool) -> Loaded:
+    """The records of a folder; damaged ones are named on standard error.
+
+    Raises:
+        UsageError: there is no such folder.
+    """
+    if not root.is_dir():
+        raise UsageError(f"there is no results folder {root}: name one with --results")
+    loaded = Store(root).load(curves)
+    for sentence in loaded.damaged:
+        print(f"refused: {sentence}", file=sys.stderr)
+    return loaded
+
+
+def _draw(loaded: Loaded, folder: Path) -> None:
+    """Draw the pictures of every board into a folder of its own, and remove what earlier drawings left there."""
+    from bench.figures import draw
+
+    for evidence in gather(loaded.records):
+        drawn = draw(evidence, folder / evidence.folder)
+        for path in set((folder / evidence.folder).glob("*.svg")).difference(drawn):
+            path.unlink()
 
 
 def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) -> int:
     """Move the chosen local records to the published ones; returns how many were refused.
 
-    Refused are damaged records, those whose graph is not the one that their hash names, those that were made with
-    local changes to the source (unless allowed), and those of a cell that is published already.
+    Refused are records in which `bench validate` would find a fault, those that were made with local changes to the
+    source (unless allowed), and those of a cell that is published already.
 
     Raises:
         BenchError: no local record was chosen.
         StoreError: a file cannot be written.
     """
     local, public = Store(results / LOCAL), Store(results)
+    ledger = ledger_of(public)
     moved, refused = 0, 0
     for path in list(local.paths()):
         try:
             record = local.read(path)
             if not chosen(record):
                 continue
-            check(record, public, allow_dirty)
-        except (DamagedRecord, Refused) as error:
+            where = f"{record.profile}/{record.task.name}/{record.file_name}"
+            faults = [f"{where} {fault}" for fault in check(record, where, public, ledger, allow_dirty)]
+        except DamagedRecord as error:
+            faults = [str(error)]
+        for fault in faults:
+            print(f"refused: {fault}", file=sys.stderr)
+        if faults:
             refused += 1
-            print(f"refused: {error}", file=sys.stderr)
             continue
         public.write(record)
+        ledger.add(trace_of(record, where))
         path.unlink()
         moved += 1
     if not moved and not refused:
@@ -78,45 +120,19 @@ def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) 
     return refused
 
 
-class Refused(BenchError):
-    """A sound record that must not be published, with the reason."""
+def check(record: Record, where: str, public: Store, ledger: Ledger, allow_dirty: bool) -> list[str]:
+    """Why a record may not be published, if so; sentences without their subject, the record's file.
 
-
-def check(record: Record, public: Store, allow_dirty: bool) -> None:
-    """Whether a record may be published.
-
-    Raises:
-        Refused: with the reason.
+    Args:
+        ledger: what is published.
     """
-    from activations import Graph, GraphError
-
-    name = f"{record.profile}/{record.task.name}/{record.file_name}"
-    try:
-        found = Graph.from_json(record.activation.graph).hash
-    except GraphError as error:
-        raise Refused(f"{name} holds a graph that cannot be read ({error})") from None
-    if found != record.activation.graph_hash:
-        raise Refused(f"{name} holds another graph ({found}) than its hash names ({record.activation.graph_hash})")
-    _check_name(record, name, found)
+    found = faults_of(record)
     if record.dirty and not allow_dirty:
-        raise Refused(f"{name} was made with local changes to the source: commit and run again, or pass --allow-dirty")
+        found.append("was made with local changes to the source: commit and run again, or pass --allow-dirty")
     if public.find(record.profile, record.task.name, record.seed, record.id) is not None:
-        raise Refused(f"{name} is published already")
-
-
-def _check_name(record: Record, where: str, graph: str) -> None:
-    """Whether the record's function may go by its name: a name of the catalogue means that function and no other."""
-    from activations import UnknownActivation, get
-
-    try:
-        known = get(record.activation.name).graph.hash
-    except UnknownActivation:
-        return
-    if graph != known:
-        raise Refused(
-            f"{where} is called {record.activation.name} but holds another function ({graph}, {record.activation.name} "
-            f"is {known}): register it under a name of its own and run it again"
-        )
+        return [*found, "is published already"]
+    trace = trace_of(record, where)
+    return [*found, *ledger.copies(trace), *ledger.odd_score(trace)]
 
 
 def check_words(results: Path, tasks: Sequence[str], activations: Sequence[str]) -> None:

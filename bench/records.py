@@ -3,6 +3,7 @@
 A record carries the facts of its task and its activation, so that a board is rendered from records and nothing else.
 NaN and the infinities are written as the strings "NaN", "Infinity" and "-Infinity" and read back as floats.
 No host name, user name or machine path belongs in a record.
+A record of `bench tune` says how its learning rate was chosen; any other has no such field.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import DamagedRecord
+from bench.profiles import TUNED
 
 SCHEMA_VERSION = 1
 """Raised whenever a field changes its meaning; older records are then read by their own rules or refused."""
@@ -137,6 +139,46 @@ class Machine(Part):
     peak_gpu_memory_mib: float | None
 
 
+class Tuning(Part):
+    """How the learning rate of one activation on one task was chosen: the budget, and what its trials validated at."""
+
+    lr: str
+    """The recipe's field that was tuned."""
+    base: float
+    """The task's own learning rate, which the factors multiply."""
+    factors: tuple[float, ...]
+    seeds: tuple[int, ...]
+    """Of the trials of each factor; never those of evaluation."""
+    metric: str
+    """The validation number, by its name in a record's metrics."""
+    higher_is_better: bool
+    trials: dict[str, int | float]
+    """What else the trials changed in the recipe, e.g. images held out from training."""
+    means: tuple[float | None, ...]
+    """Mean validation number of each factor over the seeds; None where a trial diverged."""
+    chosen: float
+    """The factor with the best mean."""
+
+    @property
+    def budget(self) -> str:
+        """All but the outcome, in words: what must be the same for every row of a table."""
+        factors, seeds = ", ".join(f"{factor:g}" for factor in self.factors), ", ".join(map(str, self.seeds))
+        best = "highest" if self.higher_is_better else "lowest"
+        changed = "".join(f", trials with {name} {value}" for name, value in sorted(self.trials.items()))
+        return f"{self.base:g} times one of {factors}, by the {best} mean {self.metric} over seeds {seeds}{changed}"
+
+    @model_validator(mode="after")
+    def _check(self) -> Tuning:
+        if len(self.means) != len(self.factors):
+            raise ValueError(f"{len(self.factors)} factors have {len(self.means)} means")
+        means = {mean for factor, mean in zip(self.factors, self.means, strict=True) if factor == self.chosen}
+        sign = 1 if self.higher_is_better else -1
+        best = max((sign * mean for mean in self.means if mean is not None), default=None)
+        if best is None or means != {sign * best}:
+            raise ValueError(f"the factor {self.chosen:g} is not one with the best mean")
+        return self
+
+
 class Record(Part):
     """The outcome of one cell."""
 
@@ -148,6 +190,8 @@ class Record(Part):
     seed: int
     recipe: dict[str, Any]
     """Optimizer, schedule and budget, as the task states them for this profile."""
+    tuning: Tuning | None = None
+    """How the learning rate was chosen; None, and not written, where it is the task's own."""
     outcome: Outcome
     reason: str
     """One sentence where the outcome is not `ok`."""
@@ -179,6 +223,7 @@ class Record(Part):
         expected = cell_id(self.task.name, self.task.version, self.activation.graph_hash, self.seed, self.recipe)
         if self.id != expected:
             raise ValueError(f"the id {self.id} is not that of its task, graph, seed and recipe ({expected})")
+        self._check_tuning()
         if self.outcome != "ok":
             if self.score is not None:
                 raise ValueError(f"a cell that ended as {self.outcome} carries a score")
@@ -189,6 +234,23 @@ class Record(Part):
             raise ValueError("the outcome is ok but the injection audit does not show every declared site swapped")
         return self
 
+    def _check_tuning(self) -> None:
+        """A tuned record and one by the fixed recipe must not pass for each other."""
+        if (self.tuning is not None) != self.profile.endswith(TUNED):
+            raise ValueError(f"records under a profile's name with {TUNED} carry their tuning, and no others do")
+        if self.tuning is None:
+            return
+        if self.recipe.get(self.tuning.lr) != self.tuning.base * self.tuning.chosen:
+            raise ValueError("the learning rate of the recipe is not the one that its tuning chose")
+        if self.seed in self.tuning.seeds:
+            raise ValueError(f"seed {self.seed} chose the learning rate, so it cannot test it")
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What the records of a table share: the recipe, with the way to a tuned learning rate in that one's place."""
+        tuning = self.tuning
+        return self.recipe if tuning is None else {**self.recipe, tuning.lr: tuning.budget}
+
     @property
     def file_name(self) -> str:
         """Name of this record's file in the folder of its profile and task."""
@@ -197,6 +259,8 @@ class Record(Part):
     def to_json(self) -> str:
         """The file's text: one line a top-level field, so that a difference between two records can be read."""
         fields: dict[str, Any] = json.loads(self.model_dump_json())
+        if self.tuning is None:
+            del fields["tuning"]
         lines = (f'"{name}": {json.dumps(value, allow_nan=False)}' for name, value in fields.items())
         return "{\n" + ",\n".join(lines) + "\n}\n"
 

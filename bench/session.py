@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.compare import make_boards
 from bench.devices import lanes
 from bench.errors import UsageError
+from bench.evidence import gather
 from bench.leaderboard import ranking_table, unranked
 from bench.plan import make_plan, parse_seeds, recipe_of, select
 from bench.pool import Conditions
-from bench.profiles import get_profile
+from bench.profiles import Profile, get_profile
 from bench.progress import choose_display
 from bench.publish import write_board
 from bench.run import Runner, Summary
@@ -56,9 +56,7 @@ def run_session(request: Request) -> int:
     store.check_writable()
     chosen = choose_tasks(request.tasks or profile.tasks, profile.name)
     functions = choose_activations(request.activations or profile.activations)
-    seeds = parse_seeds(request.seeds) if request.seeds is not None else profile.seeds
-    if request.timeout is not None and request.timeout <= 0:
-        raise UsageError(f"--timeout is a number of seconds above 0, not {request.timeout:g}")
+    seeds, timeout = seeds_of(request, profile), timeout_of(request, profile)
     ready, absent = with_data(chosen, request.data)
     plan = make_plan(profile.name, [task.spec for task in ready], functions, seeds)
     for sentence in (*plan.refused, *plan.twins):
@@ -69,7 +67,6 @@ def run_session(request: Request) -> int:
             cell for cell in cells if published.find(cell.profile, cell.task.name, cell.seed, cell.id) is None
         )
     _say(f"{count_of(len(cells), 'cell')} under profile {profile.name}, {len(places)} at a time on {places[0].device}")
-    timeout = request.timeout or profile.timeout
     conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
     runner = Runner(store, places, conditions, choose_display(), retry_failed=request.retry_failed)
     summary = runner.run(cells)
@@ -79,9 +76,30 @@ def run_session(request: Request) -> int:
     show_boards(store, profile.name)
     write_board(request.results, local=True, output=None)
     if summary.interrupted:
-        _say(f"Stopped; every finished cell is recorded. To go on: {shlex.join(['bench', *sys.argv[1:]])}")
-        return INTERRUPTED
+        return stopped()
     return 1 if summary.failed or absent or plan.refused else 0
+
+
+def seeds_of(request: Request, profile: Profile) -> tuple[int, ...]:
+    """The seeds that were asked for, or the profile's.
+
+    Raises:
+        UsageError: they are no seeds.
+    """
+    return profile.seeds if request.seeds is None else parse_seeds(request.seeds)
+
+
+def timeout_of(request: Request, profile: Profile) -> float:
+    """Seconds that a cell may take.
+
+    Raises:
+        UsageError: what was asked for is not above 0.
+    """
+    if request.timeout is None:
+        return profile.timeout
+    if request.timeout <= 0:
+        raise UsageError(f"--timeout is a number of seconds above 0, not {request.timeout:g}")
+    return request.timeout
 
 
 def choose_tasks(wanted: Sequence[str], profile: str) -> list[Task]:
@@ -124,12 +142,19 @@ def with_data(chosen: Sequence[Task], data: Path) -> tuple[list[Task], dict[str,
 
 def show_boards(store: Store, profile: str) -> None:
     """Print the rankings of this profile's own records."""
-    for board in make_boards(store.load(curves=False).records):
+    for evidence in gather(store.load(curves=False).records):
+        board = evidence.board
         if board.profile == profile:
-            print(f"\nProfile {board.profile}, track {board.track}: difference to ReLU, paired by seed\n")
-            print(ranking_table(board) if board.mean_ranks else "nothing can be ranked yet\n")
-            for line in unranked(board):
+            print(f"\nProfile {board.profile}, track {board.track}: log-ratios to ReLU with 95 % intervals\n")
+            print(ranking_table(evidence) or "nothing can be ranked yet\n")
+            for line in unranked(evidence):
                 print(f"not ranked: {line}")
+
+
+def stopped() -> int:
+    """Say how to go on; returns the exit status."""
+    _say(f"Stopped; every finished cell is recorded. To go on: {shlex.join(['bench', *sys.argv[1:]])}")
+    return INTERRUPTED
 
 
 def report(summary: Summary) -> None:

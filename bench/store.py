@@ -3,6 +3,7 @@
     results/<profile>/<task>/<activation>-s<seed>-<id>.json      published, committed
     results/local/<profile>/<task>/...                           a user's own, ignored by git
     results/local/try/<profile>/<task>/...                       of `bench try`
+    results/local/tuning/<profile>/<task>/...                    trials of `bench tune`
 
 Nothing else holds state: what is recorded is done, what is not is to do.
 """
@@ -23,8 +24,8 @@ from bench.records import Record, read_record
 
 LOCAL = "local"
 """Folder under the results folder for records that nobody has published."""
-TRIALS, MINING = "try", "mining"
-"""Folders beside a user's own records: those of `bench try`, and the runs of `bench mine`."""
+TRIALS, TUNING, MINING = "try", "tuning", "mining"
+"""Folders beside a user's own records: those of `bench try`, trials of `bench tune`, and the runs of `bench mine`."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Store:
     def paths(self) -> Iterator[Path]:
         """The files that should be records, sorted; `local` and what starts with a dot are left out."""
         for profile in _folders(self.root):
-            if profile.name in (LOCAL, TRIALS, MINING):
+            if profile.name in (LOCAL, TRIALS, TUNING, MINING):
                 continue
             for task in _folders(profile):
                 names = sorted(name for name in os.listdir(task) if name.endswith(".json") and name[0] != ".")

@@ -1,4 +1,8 @@
-"""What few seeds can say: a candidate against a baseline, task by task, and `cannot tell` as an answer of its own."""
+"""A first look at a candidate with few seeds: against a baseline, task by task, and `cannot tell` as an answer.
+
+Unlike `bench.judge`, which speaks for the board, it also gives a verdict on two to four pairs: quick, and resting on
+the assumption that differences are close to normal.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.compare import Row, Spread, TaskTable, paired
+from bench.inference import ALPHA, half_width
 from bench.records import MetricFacts
 from bench.tables import count_of, markdown, number, signed, with_spread
-
-ALPHA = 0.05
-"""Chance of calling any one of the tasks better or worse where there is no difference; shared out over the tasks."""
 
 Verdict = Literal["better", "worse", "cannot tell", "failed"]
 
@@ -32,7 +34,8 @@ class Comparison:
 
 
 def compare(table: TaskTable, candidate: str, baseline: str, tests: int) -> Comparison:
-    """Judge one task by a paired t interval at level 1 - ALPHA / tests (Bonferroni).
+    """Judge one task by a paired t interval at level 1 - ALPHA / tests (Bonferroni), so that the chance of calling any
+    of the tasks better or worse where there is no difference stays at ALPHA.
 
     Args:
         candidate: graph hash.
@@ -47,9 +50,7 @@ def compare(table: TaskTable, candidate: str, baseline: str, tests: int) -> Comp
         return Comparison(task, metric, difference, math.nan, "failed")
     if difference is None or not difference.sd:  # a scatter of exactly 0 is a coarse metric, not certainty
         return Comparison(task, metric, difference, math.nan, "cannot tell")
-    from scipy.stats import t
-
-    width = float(t.ppf(1 - ALPHA / (2 * tests), difference.n - 1)) * difference.sd / math.sqrt(difference.n)
+    width = half_width(difference.sd / math.sqrt(difference.n), difference.n - 1, ALPHA / tests)
     gain = difference.mean if metric.higher_is_better else -difference.mean
     verdict: Verdict = "better" if gain > width else "worse" if gain < -width else "cannot tell"
     return Comparison(task, metric, difference, width, verdict)

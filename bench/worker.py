@@ -40,6 +40,7 @@ class Setup:
 
     task: str
     profile: str
+    """Picks the task's recipe."""
     device: str
     """`cpu` or `cuda`; which GPU is said by `environment`."""
     data: Path | None
@@ -59,6 +60,8 @@ class Assignment:
     graph: str
     """JSON of the graph."""
     seed: int
+    overrides: Mapping[str, int | float] = field(default_factory=dict)
+    """Where the recipe differs from the one that the task states for the profile."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,8 @@ def _run(task: Task, assignment: Assignment, setup: Setup, pipe: Connection, sta
     begun = time.monotonic()
     context = Context(data=setup.data, device=setup.device, progress=_reporter(pipe))
     try:
-        report = _measure(task, assignment, task.spec.recipes[setup.profile], context)
+        recipe = replace(task.spec.recipes[setup.profile], **assignment.overrides)
+        report = _measure(task, assignment, recipe, context)
     except (MissingData, ImportError) as error:
         traceback.print_exc()
         return Skipped(_sentence(error))

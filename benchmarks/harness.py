@@ -1,6 +1,6 @@
-"""What the harness costs: start of the command line, overhead of a cell, rendering of many records.
+"""What the harness costs: start of the command line, and overhead of a cell.
 
-    python benchmarks/harness.py [--records N]
+    python benchmarks/harness.py
 
 Prints a Markdown table of each figure and its limit. The overhead of a cell is measured on cells that train nothing,
 so that it does not drown in the noise of a training, and compared with the shortest smoke cell's training time.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from bench.devices import lanes
 from bench.plan import make_plan
 from bench.pool import Conditions
 from bench.progress import Lines
-from bench.records import Record, cell_id
+from bench.records import Record
 from bench.run import Runner
 from bench.store import Store
 
@@ -42,11 +41,9 @@ Row = tuple[str, str, str]
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--records", type=int, default=10_000)
-    count: int = parser.parse_args().records
+    argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "").parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rows = [*start_up(), *overhead(Path(folder) / "cells"), *rendering(Path(folder) / "many", count)]
+        rows = [*start_up(), *overhead(Path(folder) / "cells")]
     print(tabulate(rows, headers=["measured", "figure", "limit"], tablefmt="github"))
 
 
@@ -103,48 +100,6 @@ class Stopwatch(Lines):
         now = time.perf_counter()
         self.finished_cells.append((record, now - self._last))
         self._last = now
-
-
-def rendering(root: Path, count: int) -> Iterator[Row]:
-    """Wall time and memory of `bench leaderboard` over many records of ordinary size."""
-    (template, _), *_ = run(root / "template", ("idle",), seeds=[0])
-    size = write_copies(template, root / "results", count)
-    command = [sys.executable, "-m", "bench.cli", "leaderboard", "--results", str(root / "results")]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = median_wall(command, 3)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / 4
-    peak = after.ru_maxrss / 2**10
-    yield (f"rendering {count:,} records of {size / 1024:.0f} KiB", f"{seconds:.1f} s ({cpu:.1f} s of CPU)", "5 s")
-    yield ("largest child process so far", f"{peak:.0f} MiB", "")
-
-
-def write_copies(template: Record, folder: Path, count: int) -> int:
-    """Write `count` records: 10 seeds of as many activations as it takes on 20 tasks; returns the size of one."""
-    store = Store(folder)
-    fields = template.model_dump()
-    size = 0
-    for number in range(count):
-        seed, task, function = number % 10, number // 10 % 20, number // 200
-        name = f"task-{task:02}"
-        graph = f"{function:016x}"
-        record = Record.model_validate(
-            fields
-            | {
-                "seed": seed,
-                "score": 90 + seed / 10 + function / 100,
-                "id": cell_id(name, 1, graph, seed, template.recipe),
-            }
-            | {"task": fields["task"] | {"name": name}}
-            | {
-                "activation": fields["activation"]
-                | {"name": "relu" if function == 0 else f"act-{function}", "graph_hash": graph}
-            }
-        )
-        path = store.folder(record.profile, name) / record.file_name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        size = path.write_text(record.to_json())
-    return size
 
 
 def median_wall(command: Sequence[str], repeats: int = REPEATS) -> float:

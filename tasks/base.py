@@ -20,6 +20,10 @@ PROFILES = ("smoke", "cpu", "small", "paper")
 Profile = Literal["smoke", "cpu", "small", "paper"]
 Track = Literal["real", "stand-in"]
 
+ADDED_LATER: Mapping[str, bool] = {"added_later": True}
+"""Metadata of a recipe's field that was added when cells had been recorded: at its default it does not enter a cell's
+identity, so that those cells keep theirs."""
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -64,6 +68,19 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """How a learning rate is chosen (`bench tune`): by a number that the test set has no part in."""
+
+    metric: str
+    """A validation number among `Measurement.metrics`."""
+    higher_is_better: bool
+    recipe: Mapping[str, int | float] = field(default_factory=dict)
+    """What a trial changes in the recipe besides the learning rate, e.g. holds out images to validate on."""
+    learning_rate: str = "lr"
+    """The recipe's field that is tuned."""
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """Everything about a task that can be said without running it."""
 
@@ -88,6 +105,8 @@ class TaskSpec:
     recipes: Mapping[str, Any]
     """Profile to recipe: a frozen dataclass of JSON scalars that holds optimizer, schedule and budget."""
     reference: Reference | None = None
+    selection: Selection | None = None
+    """None where there is no validation number: such a task cannot be tuned."""
 
 
 @dataclass(frozen=True)

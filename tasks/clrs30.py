@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import clrs_data
-from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, TaskSpec
+from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, Selection, TaskSpec
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -211,6 +211,7 @@ def _task(algorithm: str) -> ClrsTask:
         metric=Metric(name="test micro-F1", unit="%", higher_is_better=True, chance=None),
         recipes=recipes(algorithm),
         reference=_reference(algorithm),
+        selection=Selection("best_val_score", higher_is_better=True),
     )
     return ClrsTask(algorithm, spec)
 

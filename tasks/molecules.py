@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, MissingData, Reference, TaskSpec
+from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, MissingData, Reference, Selection, TaskSpec
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -166,6 +166,7 @@ class MoleculeTask:
 
 
 _ROC_AUC = Metric("test ROC-AUC at the epoch of the best validation ROC-AUC", "ROC-AUC", True, chance=0.5)
+_SELECTION = Selection("valid_roc_auc", higher_is_better=True)
 _NETWORK = (
     "OGB's example GCN without virtual node: sums of OGB's atom and bond embeddings, {layers} convolutions of width "
     "{width} with bond embeddings in the message, each with BatchNorm and dropout, mean pooling, one linear unit. "
@@ -203,6 +204,7 @@ MOLHIV = MoleculeTask(
             "OGB leaderboard, GCN without virtual node: test 0.7606 ± 0.0097, valid 0.8204 ± 0.0141 over 10 seeds; "
             "compare a mean of 10 seeds",
         ),
+        selection=_SELECTION,
     ),
     Molhiv(),
 )
@@ -224,6 +226,7 @@ MOLECULES = MoleculeTask(
         site_rule=_SITE_RULE.format(layers=SMOKE.layers),
         metric=_ROC_AUC,
         recipes={"smoke": SMOKE},
+        selection=_SELECTION,
     ),
     Generated(),
 )

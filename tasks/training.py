@@ -30,6 +30,8 @@ class Batches(Protocol):
     steps: int
     """Batches an epoch."""
     classes: int
+    part: str
+    """What `test` gives, as names of metrics begin: `test`, or `valid` for images held out from training."""
     example: torch.Tensor
     """Two images of the shape and device in use, for a dry forward pass."""
 
@@ -38,7 +40,7 @@ class Batches(Protocol):
         ...
 
     def test(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The same, of the test set and not augmented."""
+        """The same, of the part that is tested on, and not augmented."""
         ...
 
 
@@ -81,7 +83,7 @@ def autocast(recipe: SupervisedRecipe, device: torch.device) -> torch.autocast:
 
 
 def evaluate(model: nn.Module, batches: Batches, recipe: SupervisedRecipe) -> dict[str, float]:
-    """Cross-entropy in nats, and top-1 (from 100 classes on also top-5) accuracy in %, on the test set."""
+    """Cross-entropy in nats, and top-1 (from 100 classes on also top-5) accuracy in %, on the part that is tested."""
     model.eval()
     device = batches.example.device
     loss = torch.zeros((), device=device, dtype=torch.float64 if device.type != "mps" else torch.float32)
@@ -94,9 +96,9 @@ def evaluate(model: nn.Module, batches: Batches, recipe: SupervisedRecipe) -> di
             ranked = logits.topk(min(5, batches.classes)).indices == labels[:, None]
             hits += torch.stack([ranked[:, 0].sum(), ranked.sum()])
             count += len(labels)
-    metrics = {"test_loss": loss.item() / count, "test_top1": 100 * hits[0].item() / count}
+    metrics = {f"{batches.part}_loss": loss.item() / count, f"{batches.part}_top1": 100 * hits[0].item() / count}
     if batches.classes >= TOP5_CLASSES:
-        metrics["test_top5"] = 100 * hits[1].item() / count
+        metrics[f"{batches.part}_top5"] = 100 * hits[1].item() / count
     return metrics
 
 
@@ -128,10 +130,10 @@ def fit(
         if last or (recipe.test_every and (epoch + 1) % recipe.test_every == 0):
             with testing:
                 metrics = evaluate(model, batches, recipe)
-            for name, value in {"test_epoch": epoch + 1.0, **metrics}.items():
+            for name, value in {f"{batches.part}_epoch": epoch + 1.0, **metrics}.items():
                 tests.setdefault(name, []).append(value)
     curves = log.curves() | tests
-    check_finite("the test loss", metrics["test_loss"], curves)
+    check_finite(f"the {batches.part} loss", metrics[f"{batches.part}_loss"], curves)
     return Fit({**metrics, "train_loss": curves["train_loss"][-1]}, curves, training, testing)
 
 

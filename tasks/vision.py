@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import vision_recipes as recipes
-from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, TaskSpec
+from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, Selection, TaskSpec
 from tasks.vision_data import CIFAR10, CIFAR100, Cifar, Digits, MemoryBatches
 from tasks.vision_folder import FolderBatches, ImageNet
 
@@ -126,7 +126,7 @@ class VisionTask:
         with torch.backends.cudnn.flags(enabled=True, benchmark=True):
             result = fit(model, batches, recipe, injection.sites, context.progress)
         return Measurement(
-            score=result.metrics["test_top1"],
+            score=result.metrics[f"{batches.part}_top1"],
             metrics=result.metrics,
             curves=result.curves,
             injection=injection,
@@ -149,10 +149,13 @@ class VisionTask:
 
     def _notes(self, recipe: recipes.SupervisedRecipe, device: torch.device) -> tuple[str, ...]:
         notes = []
+        held_out = getattr(recipe, "held_out", 0)
+        if held_out:
+            notes.append(f"tested on {held_out:,} images held out from training: the test set took no part")
         if recipe.mixed_precision and device.type != "cuda":
             notes.append("computed in float32: mixed precision is for GPUs")
         for field, words in (("train_samples", "trained on"), ("test_samples", "tested on")):
-            if getattr(recipe, field, 0):
+            if getattr(recipe, field, 0) and not (held_out and field == "test_samples"):
                 notes.append(f"{words} a fixed subset of {getattr(recipe, field):,} images")
         if getattr(recipe, "stem", "3x3") == "3x3-pool" and "resnet" in self.spec.name:
             notes.append("the max-pool behind the stem is kept: cheaper, and less accurate than the paper recipe")
@@ -220,6 +223,7 @@ def _task(
     dataset: Dataset,
     budgets: Mapping[str, recipes.SupervisedRecipe],
     reference: Reference | None = None,
+    held_out: int = 0,
 ) -> VisionTask:
     standin = isinstance(source, Digits)
     spec = TaskSpec(
@@ -235,9 +239,15 @@ def _task(
         metric=Metric("top-1 accuracy", "%", higher_is_better=True, chance=100 / source.classes),
         recipes=budgets,
         reference=reference,
+        selection=Selection("valid_top1", True, {"held_out": held_out}) if held_out else None,
     )
     return VisionTask(spec, source, network.build)
 
+
+HELD_OUT = 5000
+"""CIFAR's training images that a learning rate is chosen on, customary."""
+DIGITS_HELD_OUT = 200
+"""The same of the digits' 1,000."""
 
 _KRIZHEVSKY = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; python version"
 _CIFAR10 = Dataset("CIFAR-10", _KRIZHEVSKY, CIFAR10.checksums, CIFAR10.command)
@@ -257,10 +267,11 @@ TASKS: tuple[VisionTask, ...] = (
         Reference(
             95.2, 94.7, 96.0, "customary at 200 epochs: 95 % and more, sd over seeds about 0.14; no single paper"
         ),
+        held_out=HELD_OUT,
     ),
-    _task(VGG16, CIFAR10, _CIFAR10, _VGG16_BUDGETS),
-    _task(RESNET18, CIFAR100, _CIFAR100, _RESNET18_BUDGETS),
-    _task(VGG16, CIFAR100, _CIFAR100, _VGG16_BUDGETS),
+    _task(VGG16, CIFAR10, _CIFAR10, _VGG16_BUDGETS, held_out=HELD_OUT),
+    _task(RESNET18, CIFAR100, _CIFAR100, _RESNET18_BUDGETS, held_out=HELD_OUT),
+    _task(VGG16, CIFAR100, _CIFAR100, _VGG16_BUDGETS, held_out=HELD_OUT),
     _task(
         RESNET50,
         ImageNet(),
@@ -268,6 +279,6 @@ TASKS: tuple[VisionTask, ...] = (
         {"small": recipes.IMAGENET_SMALL, "paper": recipes.IMAGENET_PAPER},
         Reference(76.13, 75.4, 76.5, "torchvision's ResNet-50, 90 epochs, SGD 0.1 per 256; reruns gave 75.4 to 75.9"),
     ),
-    _task(RESNET18_DIGITS, Digits(), _DIGITS, {"smoke": recipes.DIGITS_SMOKE}),
-    _task(VGG16_DIGITS, Digits(), _DIGITS, {"smoke": recipes.DIGITS_VGG_SMOKE}),
+    _task(RESNET18_DIGITS, Digits(), _DIGITS, {"smoke": recipes.DIGITS_SMOKE}, held_out=DIGITS_HELD_OUT),
+    _task(VGG16_DIGITS, Digits(), _DIGITS, {"smoke": recipes.DIGITS_VGG_SMOKE}, held_out=DIGITS_HELD_OUT),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SUBSET_SEED = 20_240
 """Seed of the one permutation that every subset is cut from: a subset never depends on a cell's seed."""
+HELD_OUT_SEED = 20_241
+"""Seed of the permutation whose first images are held out: they never depend on a cell's seed, either."""
 TEST_BATCH = 500
 
 
@@ -137,13 +139,16 @@ class MemoryBatches:
     def __init__(self, images: ImageSet, recipe: SmallImageRecipe, seed: int, device: torch.device) -> None:
         from torch.nn import functional
 
+        if recipe.held_out:
+            images = hold_out(images, recipe.held_out)
         self.classes = images.classes
+        self.part = "valid" if recipe.held_out else "test"
         self._recipe = recipe
         self._seed = seed
         mean, deviation = channel_moments(images.train_images)
         self._mean, self._deviation = mean.to(device), deviation.to(device)
         chosen = subset(len(images.train_images), recipe.train_samples)
-        tested = subset(len(images.test_images), recipe.test_samples)
+        tested = subset(len(images.test_images), 0 if recipe.held_out else recipe.test_samples)
         pad = recipe.crop_padding
         self._train_images = functional.pad(images.train_images[chosen].to(device), (pad,) * 4)
         self._train_labels = images.train_labels[chosen].to(device)
@@ -168,7 +173,7 @@ class MemoryBatches:
             yield self._crop(order[part], shift[:, part], flip[part]), self._train_labels[order[part]]
 
     def test(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """The test images in their own order."""
+        """The test images, or those held out, in an order of their own."""
         for images, labels in zip(
             self._test_images.split(TEST_BATCH), self._test_labels.split(TEST_BATCH), strict=True
         ):
@@ -214,6 +219,21 @@ def subset(count: int, wanted: int) -> torch.Tensor:
     if wanted == 0 or wanted >= count:
         return torch.arange(count)
     return torch.randperm(count, generator=torch.Generator().manual_seed(SUBSET_SEED))[:wanted]
+
+
+def hold_out(images: ImageSet, count: int) -> ImageSet:
+    """Put `count` of the training images, the same ones in every run, in the place of the test images."""
+    import torch
+
+    order = torch.randperm(len(images.train_images), generator=torch.Generator().manual_seed(HELD_OUT_SEED))
+    held, kept = order[:count], order[count:].sort().values
+    return replace(
+        images,
+        train_images=images.train_images[kept],
+        train_labels=images.train_labels[kept],
+        test_images=images.train_images[held],
+        test_labels=images.train_labels[held],
+    )
 
 
 CIFAR10 = Cifar(

@@ -106,6 +106,7 @@ class FolderBatches:
         import torch
 
         self.classes = source.classes
+        self.part = "test"
         self._recipe = recipe
         self._mean = torch.tensor(MEAN, device=device)[:, None, None] * 255
         self._deviation = torch.tensor(DEVIATION, device=device)[:, None, None] * 255

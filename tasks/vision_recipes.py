@@ -1,13 +1,15 @@
 """Training recipes of the vision tasks as frozen records of scalars, one a profile.
 
-Every field enters a cell's identity. All of them train by SGD with momentum on the cross-entropy, and test at the last
-epoch: no test number ever chooses anything.
+Every field enters a cell's identity (one added later only where it is not at its default). All of them train by SGD
+with momentum on the cross-entropy, and test at the last epoch: no test number ever chooses anything.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from tasks.base import ADDED_LATER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,9 @@ class SmallImageRecipe(SupervisedRecipe):
     """Train on this many images, the same ones for every seed; 0 takes all."""
     test_samples: int = 0
     """Test on this many images, the same ones for every seed; 0 takes all."""
+    held_out: int = field(default=0, metadata=ADDED_LATER)
+    """Test on this many images held out from training instead of the test set, all of them and the same ones for every
+    seed; for tuning. 0 holds out none."""
 
 
 @dataclass(frozen=True, kw_only=True)

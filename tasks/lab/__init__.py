@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, TaskSpec
+from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Selection, TaskSpec
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -105,6 +105,7 @@ def _task(family: str, title: str, source: str, recipes: Mapping[str, LabRecipe]
         site_rule="the activations of the three hidden layers are replaced; the output layer is linear",
         metric=METRIC,
         recipes=recipes,
+        selection=Selection("log10_validation_loss", higher_is_better=False, learning_rate="learning_rate"),
     )
     return LabTask(spec, family)
 

@@ -64,6 +64,44 @@ def test_moments_under_the_normal_distribution(name: str, mean: float, second_mo
     assert shape.second_moment == pytest.approx(second_moment, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("text", "lipschitz"),
+    [
+        ("relu", 1),
+        ("tanh", 1),
+        ("sigmoid", 0.25),
+        ("gelu", 1.128904),  # at sqrt(2)
+        ("siren", 30),
+        ("hardswish", 1.5),  # the limit at a kink
+        ("softsign", 1),
+        ("bent-identity", 1.5),  # reached at infinity only
+        ("tanh(1e4 * x)", 1e4),  # steep, and no jump
+        ("squared-relu", math.inf),
+        ("gcu", math.inf),
+        ("sin(x**2)", math.inf),
+        ("exp(x)", math.inf),
+        ("x-asinh-squared", math.inf),  # its slope grows with the square of the logarithm
+    ],
+)
+def test_lipschitz_constant(text: str, lipschitz: float) -> None:
+    shape = facts(activations.from_source(text)).shape
+    assert shape is not None
+    assert shape.lipschitz == pytest.approx(lipschitz, rel=2e-4)
+    assert shape.jump_at is None
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("hardshrink", 0.5), ("where(x > 1.2345, 1 + x, x)", 1.2345), ("sqrt(abs(x))", 0), ("x * log(abs(x))", 0)],
+)
+def test_what_jumps_or_stands_upright_has_no_lipschitz_constant(text: str, place: float) -> None:
+    shape = facts(activations.from_source(text)).shape
+    assert shape is not None
+    assert shape.lipschitz == math.inf
+    assert shape.jump_at is not None
+    assert abs(shape.jump_at) == pytest.approx(place, abs=2e-4)
+
+
 def test_facts_of_the_graph() -> None:
     found = facts(activations.get("swish"))
     assert (found.pointwise, found.flops) == (True, 18)

@@ -1,14 +1,27 @@
 """A plugin file with tasks that train nothing, each ending in its own way; real worker processes run them."""
 
+import math
 import os
 import signal
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from activations import Activation, Injection
-from tasks import Context, Dataset, DataStatus, Diverged, Measurement, Metric, MissingData, TaskSpec, register_task
+from tasks import (
+    Context,
+    Dataset,
+    DataStatus,
+    Diverged,
+    Measurement,
+    Metric,
+    MissingData,
+    Selection,
+    TaskSpec,
+    register_task,
+)
+from tasks.base import ADDED_LATER
 
 
 @dataclass(frozen=True)
@@ -150,5 +163,45 @@ class WordsOnTheWay(Fake):
         raise Diverged("loss is nan at step 2", {"train_loss": "abc"})  # type: ignore[dict-item]
 
 
-for kind in (Fake, Diverges, Kills, Sleeps, Misses, Absent, Fills, Breaks, Leaves, NoNumber, Words, WordsOnTheWay):
+@dataclass(frozen=True)
+class RatedRecipe(Recipe):
+    """One with a learning rate and a field that came later."""
+
+    lr: float = 0.1
+    held_out: int = field(default=0, metadata=ADDED_LATER)
+
+
+class Rated(Fake):
+    """Validates best at 0.1 under ReLU, at 0.2 under GELU, tests the better the higher the rate, and diverges at 0.4.
+
+    Under SiLU it diverges at every rate, under ELU its trials crash.
+    """
+
+    name = "fake-rated"
+
+    def __init__(self) -> None:
+        super().__init__()
+        selection = Selection("valid_accuracy", higher_is_better=True, recipe={"held_out": 7})
+        self.spec = replace(self.spec, recipes={"smoke": RatedRecipe()}, selection=selection)
+
+    def run(self, activation: Activation, seed: int, recipe: Recipe, context: Context) -> Measurement:
+        assert isinstance(recipe, RatedRecipe)
+        assert (recipe.held_out == 7) == (seed >= 1000), "trials hold out, evaluations do not"
+        measured = super().run(activation, seed, recipe, context)
+        if recipe.lr > 0.3 or activation.name == "silu":
+            raise Diverged("loss is nan at step 2")
+        if activation.name == "elu" and recipe.held_out:
+            raise KeyError("elu")
+        distance = abs(math.log2(recipe.lr / (0.2 if activation.name == "gelu" else 0.1)))
+        score = measured.score + 10 * recipe.lr
+        numbers = {"test_accuracy": score, "valid_accuracy": 70.0 - distance + 0.1 * (seed - 1000)}
+        times: dict[str, Any] = dict.fromkeys(("train_seconds", "train_cpu_seconds", "eval_seconds"), 1e-5)
+        return replace(measured, score=score, metrics=numbers, curves={"train_loss": [1.0, 0.5]}, **times)
+
+
+KINDS = (
+    *(Fake, Diverges, Kills, Sleeps, Misses, Absent, Fills, Breaks, Leaves, NoNumber, Words, WordsOnTheWay),
+    Rated,
+)
+for kind in KINDS:
     register_task(kind())

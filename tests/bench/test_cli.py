@@ -35,10 +35,10 @@ def test_a_run_records_renders_and_says_so(tmp_path: Path) -> None:
     assert done.returncode == 1, done.stderr
     assert "skipped fake-absent: there is no data for it: run `bench data prepare fake`" in done.stderr
     assert "[6/6] fake-good gelu seed 2: 83.5 %" in done.stderr
-    assert "+1.50 ± 0.00 (3)" in done.stdout
+    assert "fake-good" in done.stdout.partition("worst task")[2]
     assert "6 cells recorded; 0 were there already." in done.stderr
     board = (results / LOCAL / "leaderboard.md").read_text()
-    assert "+1.50 ± 0.00 (3)" in board
+    assert "+1.50 [+1.50, +1.50]" in board
     assert not (tmp_path / "leaderboard.md").exists()
     assert "Traceback" not in done.stderr
 

@@ -8,7 +8,7 @@ from bench.leaderboard import render
 from bench.records import Record
 from bench.store import Loaded
 
-from .conftest import MakeRecord
+from .conftest import MakeRecord, record_fields
 
 
 def board(records: list[Record], *damaged: str) -> str:
@@ -17,13 +17,14 @@ def board(records: list[Record], *damaged: str) -> str:
 
 @pytest.fixture
 def records(make_record: MakeRecord) -> list[Record]:
+    """On each track one task with five seeds, on which gelu gains 0.5 and a little more at some seeds."""
     found = [
-        make_record(task, name, seed, 90 + seed + bonus, track=track)
-        for task, track in (("digits", "stand-in"), ("lab-feynman", "real"))
+        make_record(task, name, seed, 90 + seed + bonus + bonus * seed / 50, track=track, family=family)
+        for task, track, family in (("digits", "stand-in", "vision"), ("lab-feynman", "real", "lab"))
         for name, bonus in (("relu", 0), ("gelu", 0.5))
-        for seed in (0, 1, 2)
+        for seed in range(5)
     ]
-    return [*found, make_record("digits", "sine", 0, outcome="diverged")]
+    return [*found, make_record("digits", "sine", 0, outcome="diverged", family="vision")]
 
 
 def test_the_same_records_give_the_same_bytes(records: list[Record]) -> None:
@@ -33,14 +34,62 @@ def test_the_same_records_give_the_same_bytes(records: list[Record]) -> None:
         assert board(records) == first
 
 
-def test_it_shows_scores_differences_and_ranks(records: list[Record]) -> None:
+def section(text: str, head: str, level: str = "### ") -> str:
+    return text.partition(f"{level}{head}\n")[2].partition(f"\n{level}")[0]
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|\n").split("|")]
+
+
+def row_of(text: str, name: str) -> dict[str, str]:
+    """The first row that holds a name in its first two cells, by the heads of its table."""
+    lines = text.splitlines()
+    place = next(i for i, line in enumerate(lines) if line.startswith("|") and name in cells(line)[:2])
+    head = next(lines[i - 1] for i in range(place, 0, -1) if lines[i].startswith("|:"))
+    return dict(zip(cells(head), cells(lines[place]), strict=True))
+
+
+def test_a_task_shows_scores_differences_and_verdicts(records: list[Record]) -> None:
+    row = row_of(section(board(records), "digits"), "gelu")
+    assert row["score"] == "92.52 ± 1.60 (5)"
+    assert row["difference to ReLU"] == "+0.52 [+0.50, +0.54]"
+    assert row["verdict"] == "better"
+    assert float(row["p (Holm)"]) < 1e-6
+    assert (row["beats ReLU"], row["swapped / left"], row["failed"]) == ("60%", "2 / 0", "0 of 5")
+    text = section(board(records), "digits")
+    assert "5 pairs a row, differences scatter by 0.02 (pooled): a difference of 0.03 shows with 80 % power." in text
+    assert "Region of equivalence: ±0.20." in text
+
+
+def test_the_ranking_of_a_board(records: list[Record]) -> None:
+    stand_in = board(records).partition("## Profile `smoke`, stand-ins")[2]
+    row = row_of(section(stand_in, "Ranking"), "gelu")
+    assert (row["rank"], row["verdicts"], row["time"], row["pointwise"], row["diverged"]) == (
+        "1",
+        "▲1",
+        "1.00",
+        "yes",
+        "0%",
+    )
+    assert row["field"].startswith("+0.012 [+0.012")
+    assert (row_of(section(stand_in, "Ranking"), "relu")["rank"], row["◆"]) == ("2", "◆")
+    assert "* Better than ReLU: gelu on digits." in section(stand_in, "At a glance")
+
+
+def test_few_seeds_are_said_to_be_few(records: list[Record]) -> None:
+    text = board([record for record in records if record.seed < 3])
+    row = row_of(section(text, "digits"), "gelu")
+    assert (row["verdict"], row["p (Holm)"], row["resolves"]) == ("not enough seeds", "", "")
+    assert "3 pairs a row" in section(text, "digits")
+    assert "too few for a verdict (5 are the fewest)" in section(text, "digits")
+    assert "1 of 2 comparisons have not enough seeds to say" in text.partition("stand-ins")[2]
+
+
+def test_a_row_is_repeated_by_its_command(records: list[Record]) -> None:
     text = board(records)
-    assert "| 1      | gelu         | 1.00        | +0.50 ± 0.00 (3)" in text
-    assert "91.50 ± 1.00 (3)" in text
-    assert "90.50 to 92.50" in text
-    assert "`bench run --profile smoke --tasks lab-feynman --activations gelu,relu --seeds 0,1,2`" in text
-    assert "commit c0ffeec0ffee: 7 cells" in text
-    assert "2 / 0" in text
+    assert "`bench run --profile smoke --tasks lab-feynman --activations gelu,relu --seeds 0,1,2,3,4`" in text
+    assert "commit c0ffeec0ffee: 11 cells" in text
 
 
 def test_a_mined_function_is_marked_where_it_was_mined(records: list[Record]) -> None:
@@ -51,13 +100,45 @@ def test_a_mined_function_is_marked_where_it_was_mined(records: list[Record]) ->
         else record
         for record in records
     ]
-    marked = {line for line in board(mined).partition("## Profile")[2].splitlines() if "†" in line}
-    assert marked
-    assert all(line.startswith(("| 1      | gelu", "| gelu ")) for line in marked), marked
-    lab = board(mined).partition("### lab-feynman")[2].partition("###")[0]
-    digits = board(mined).partition("### digits\n")[2].partition("###")[0]
-    assert "+0.50 ± 0.00 (3) †" in lab
-    assert "†" not in digits
+    marked = [line for line in board(mined).partition("## Profile")[2].splitlines() if "†" in line]
+    assert len(marked) == 3  # its difference, its score, its row
+    assert all(cells(line)[0] == "gelu" for line in marked)
+    assert "†" not in section(board(mined), "digits")
+    assert "* gelu was mined on lab-feynman." in board(mined)
+
+
+def test_a_retuned_column_stands_beside_the_fixed_recipe(records: list[Record]) -> None:
+    tuning = {
+        "lr": "lr", "base": 0.1, "factors": [0.5, 1, 2], "seeds": [1000, 1001], "metric": "valid",
+        "higher_is_better": True, "trials": {}, "means": [0.1, 0.2, 0.3], "chosen": 2,
+    }  # fmt: skip
+    tuned = [
+        Record.model_validate(
+            record_fields(
+                "digits",
+                name,
+                seed,
+                90 + seed + bonus * (1 + seed / 50),
+                family="vision",
+                profile="smoke-tuned",
+                recipe={"steps": 3, "lr": 0.2},
+            )
+            | {"tuning": tuning}
+        )
+        for name, bonus in (("relu", 0), ("gelu", 0.5))
+        for seed in range(5)
+    ]
+    text = board([*records, *tuned])
+    assert "## Profile `smoke-tuned`" not in text
+    row = row_of(section(text, "digits"), "gelu")
+    assert row["score"] == "92.52 ± 1.60 (5)"  # the fixed recipe's own seeds, not ten
+    assert row["re-tuned: score"] == "92.52 ± 1.60 (5) lr ×2"
+    assert row["re-tuned: difference"] == "+0.52 [+0.50, +0.54] ▲"
+    assert row_of(section(text.partition("stand-ins")[2], "Ranking"), "gelu")["field, re-tuned"].startswith("+0.012")
+    assert "0.1 times one of 0.5, 1, 2, by the highest mean valid over seeds 1000, 1001" in text
+    assert "`bench tune --profile smoke --tasks digits" in text
+    alone = board(tuned)
+    assert "## Profile `smoke-tuned`, stand-ins" in alone
 
 
 def test_stand_ins_stand_apart(records: list[Record]) -> None:
@@ -71,8 +152,11 @@ def test_stand_ins_stand_apart(records: list[Record]) -> None:
 def test_what_is_missing_is_named(records: list[Record]) -> None:
     text = board(records)
     assert "* sine: digits: 1 diverged of 1" in text
-    assert "### Failures" in text
-    assert "| digits | sine         | 0      | diverged  | it diverged |" in text
+    assert row_of(section(text, "digits"), "sine")["verdict"] == "failed"
+    failure = row_of(section(text, "Failures"), "sine")
+    assert (failure["task"], failure["outcome"], failure["reason"]) == ("digits", "diverged", "it diverged")
+    some = board([record for record in records if (record.task.name, record.activation.name) != ("digits", "gelu")])
+    assert "gelu" not in section(some.partition("stand-ins")[2], "Scores")
 
 
 def test_a_reference_is_held_against_relu_under_paper_only(make_record: MakeRecord) -> None:
@@ -82,9 +166,9 @@ def test_a_reference_is_held_against_relu_under_paper_only(make_record: MakeReco
         text = board([make_record("t", "relu", 0, score, profile=profile, reference=reference)])
         return next(line for line in text.splitlines() if line.startswith("* Anchor"))
 
-    assert "Anchor: anchored" in anchor(94.5)
-    assert "not anchored" in anchor(93.9)
-    assert "not anchored" in anchor(96.1)
+    assert "Anchor: anchored: ReLU scores 94.50 (1), accepted is 94.00 to 96.00" in anchor(94.5)
+    assert "Anchor: not anchored" in anchor(93.9)
+    assert "Anchor: not anchored" in anchor(96.1)
     assert "not the published protocol" in anchor(94.5, "cpu")
 
 

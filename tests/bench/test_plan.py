@@ -1,15 +1,20 @@
 """What was asked for becomes cells, each with an identity that says all that its score depends on."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 import activations
 from activations import Activation
 from bench.errors import UsageError
-from bench.plan import make_plan, parse_seeds, recipe_of, select
+from bench.plan import make_plan, override, parse_seeds, recipe_of, select
 from bench.profiles import PROFILES, get_profile
+from bench.records import Tuning, read_record
 from bench.session import choose_activations, choose_tasks
-from tasks import Task
+from tasks import Task, get
+
+from .conftest import ROOT
 
 
 def test_names_patterns_and_all() -> None:
@@ -78,6 +83,41 @@ def test_recipes_are_json_and_must_exist(fake_tasks: dict[str, Task]) -> None:
     assert recipe_of(spec, "smoke") == {"steps": 3, "pause": 0.0, "lengths": [4, 7]}
     with pytest.raises(UsageError, match="no recipe for profile paper; it has: smoke, cpu"):
         recipe_of(spec, "paper")
+
+
+def test_a_field_that_was_added_later_changes_no_id(fake_tasks: dict[str, Task]) -> None:
+    spec = fake_tasks["fake-rated"].spec
+    fields = {"steps": 3, "pause": 0.0, "lengths": [4, 7], "lr": 0.1}
+    assert recipe_of(spec, "smoke") == fields
+    assert recipe_of(spec, "smoke", {"held_out": 0}) == fields
+    assert recipe_of(spec, "smoke", {"held_out": 5}) == {**fields, "held_out": 5}
+
+
+def published() -> list[Path]:
+    """The first record of each task and activation."""
+    return sorted((ROOT / "results" / "cpu").glob("*/*-s0-*.json"))
+
+
+@pytest.mark.parametrize("task", sorted({path.parent.name for path in published()}))
+def test_published_cells_keep_their_ids(task: str) -> None:
+    records = [read_record(path.read_bytes(), path.name) for path in published() if path.parent.name == task]
+    functions = [activations.get(record.activation.name) for record in records]
+    cells = make_plan("cpu", [get(task).spec], functions, (0,)).cells
+    assert {cell.id for cell in cells} == {record.id for record in records if record.task.version == 1}
+
+
+def test_an_overridden_cell_is_another_one(fake_tasks: dict[str, Task]) -> None:
+    (cell,) = make_plan("smoke", [fake_tasks["fake-rated"].spec], [activations.get("relu")], (0,)).cells
+    trial = override(cell, {"lr": 0.2, "held_out": 7})
+    assert (trial.profile, trial.recipe["lr"], trial.recipe["held_out"]) == ("smoke", 0.2, 7)
+    assert trial.id != cell.id
+    assert trial.label == "fake-rated relu seed 0, lr 0.2, held_out 7"
+    assert override(cell, {}) == cell
+    budget = {"lr": "lr", "base": 0.1, "factors": (0.5, 1.0), "seeds": (9,), "metric": "m", "higher_is_better": True}
+    evidence = Tuning.model_validate({**budget, "trials": {}, "means": (1.0, 2.0), "chosen": 1.0})
+    tuned = override(cell, {}, evidence)
+    assert (tuned.profile, tuned.id, tuned.tuning) == ("smoke-tuned", cell.id, evidence)
+    assert override(tuned, {"lr": 0.2}).profile == "smoke"
 
 
 def test_a_recipe_changes_the_id_and_a_profile_alone_does_not(fake_tasks: dict[str, Task]) -> None:

@@ -20,6 +20,7 @@ def sound(**options: Any) -> Record:
     graph = activations.get("relu").graph
     fields = record_fields(graph_hash=graph.hash, **options)
     fields["activation"]["graph"] = json.loads(graph.to_json())
+    fields["metrics"] = {"test_accuracy": fields["score"]}
     return Record.model_validate(fields)
 
 
@@ -33,7 +34,7 @@ def test_chosen_records_move(tmp_path: Path) -> None:
     assert [record.task.name for record in local.load().records] == ["lab-feynman"]
 
 
-@pytest.mark.parametrize("fault", ["dirty", "graph", "name", "damaged", "twice"])
+@pytest.mark.parametrize("fault", ["dirty", "graph", "name", "damaged", "twice", "copied", "score"])
 def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
     local, record = Store(tmp_path / LOCAL), sound()
     if fault == "dirty":
@@ -45,14 +46,21 @@ def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixtu
         record = sound(activation="gelu")
     if fault == "twice":
         Store(tmp_path).write(record)
+    if fault == "copied":
+        losses = {"train_loss": [1 / step for step in range(1, 30)]}
+        Store(tmp_path).write(sound(seed=1).model_copy(update={"curves": losses}))
+        record = record.model_copy(update={"curves": losses})
+    if fault == "score":
+        record = record.model_copy(update={"score": 99.0})
     path = local.write(record)
     if fault == "damaged":
         path.write_text("{}")
     assert publish(tmp_path, matching("", [], []), allow_dirty=False) == 1
     assert path.exists()
-    assert len(list(Store(tmp_path).paths())) == (fault == "twice")
+    assert len(list(Store(tmp_path).paths())) == (fault in ("twice", "copied"))
     words = {"dirty": "local changes", "graph": "another graph", "damaged": "no valid", "twice": "published already"}
-    words["name"] = "is called gelu but holds another function"
+    words |= {"name": "is called gelu but holds another function", "score": "which none of its metrics is"}
+    words["copied"] = "has the loss curve of smoke/fake-good/relu-s1-"
     assert words[fault] in capsys.readouterr().err
 
 

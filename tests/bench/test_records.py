@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import DamagedRecord
-from bench.records import Record, cell_id, read_record
+from bench.records import Record, Tuning, cell_id, read_record
 
-from .conftest import record_fields
+from .conftest import ROOT, record_fields
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True, width=64)
 
@@ -35,7 +35,75 @@ def test_a_file_has_a_line_a_field() -> None:
     lines = record.to_json().splitlines()
     assert lines[0] == "{"
     assert lines[-1] == "}"
-    assert len(lines) == 2 + len(Record.model_fields)
+    assert len(lines) == 2 + len(Record.model_fields.keys() - {"tuning"})
+
+
+TUNING: dict[str, object] = {
+    "lr": "rate",
+    "base": 0.1,
+    "factors": [0.5, 1.0, 2.0],
+    "seeds": [1000, 1001],
+    "metric": "valid",
+    "higher_is_better": True,
+    "trials": {"held_out": 7},
+    "means": [0.25, 0.75, None],
+    "chosen": 1.0,
+}
+
+
+def tuned_fields(rate: float = 0.1, profile: str = "smoke-tuned", **changes: object) -> dict[str, object]:
+    return {**record_fields(recipe={"rate": rate}, profile=profile), "tuning": {**TUNING, **changes}}
+
+
+def test_tuning_travels_with_the_record() -> None:
+    record = Record.model_validate(tuned_fields())
+    back = read_record(record.to_json(), "here")
+    assert back == record
+    assert back.to_json() == record.to_json()
+    assert json.loads(record.to_json())["tuning"] == TUNING
+    assert record.protocol == {
+        "rate": "0.1 times one of 0.5, 1, 2, by the highest mean valid over seeds 1000, 1001, trials with held_out 7"
+    }
+
+
+def test_a_record_of_the_fixed_recipe_says_nothing_of_tuning() -> None:
+    """What was published before there was tuning reads and is written as it was."""
+    plain = Record.model_validate(record_fields())
+    assert "tuning" not in json.loads(plain.to_json())
+    assert plain.protocol == plain.recipe
+    paths = sorted((ROOT / "results" / "cpu").glob("*/relu-s0-*.json"))
+    assert paths
+    for path in paths:
+        held = json.loads(path.read_text())
+        held["activation"].setdefault("mined_on", [])  # the older ones were written before this field
+        assert json.loads(read_record(path.read_bytes(), path.name).to_json()) == held
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        (tuned_fields(profile="smoke"), "carry their tuning, and no others do"),
+        ({**tuned_fields(), "tuning": None}, "carry their tuning, and no others do"),
+        (tuned_fields(rate=0.2), "not the one that its tuning chose"),
+        (tuned_fields(lr="speed"), "not the one that its tuning chose"),
+        (tuned_fields(seeds=[0, 1]), "seed 0 chose the learning rate"),
+        (tuned_fields(rate=0.05, chosen=0.5), "not one with the best mean"),
+        (tuned_fields(higher_is_better=False), "not one with the best mean"),
+        (tuned_fields(means=[None, None, None]), "not one with the best mean"),
+        (tuned_fields(rate=0.8, chosen=8.0), "not one with the best mean"),
+        (tuned_fields(means=[0.75]), "3 factors have 1 means"),
+        (tuned_fields(extra=1), "tuning.extra"),
+    ],
+)
+def test_a_tuning_that_contradicts_its_record_is_refused(fields: dict[str, object], complaint: str) -> None:
+    with pytest.raises(DamagedRecord, match=r"here is no valid record") as caught:
+        read_record(json.dumps(fields), "here")
+    assert complaint in str(caught.value)
+
+
+def test_the_lower_number_can_be_the_better_one() -> None:
+    tuning = Tuning.model_validate({**TUNING, "higher_is_better": False, "chosen": 0.5})
+    assert "by the lowest mean valid" in tuning.budget
 
 
 def test_the_id_is_pinned() -> None:

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from bench.compare import TaskTable, make_table
-from bench.verdict import ALPHA, compare, comparison_table, score_table, sentence
+from bench.inference import ALPHA
+from bench.verdict import compare, comparison_table, score_table, sentence
 
 from .conftest import MakeRecord
 

@@ -23,6 +23,7 @@ class Points:
     """Two clouds in the plane, told apart by the sign of the first coordinate."""
 
     steps = 5
+    part = "test"
     example = torch.zeros(2, 2)
 
     def __init__(self, classes: int = 2) -> None:

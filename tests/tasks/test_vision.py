@@ -226,6 +226,28 @@ def test_notes_name_subsets_and_the_cheap_stem() -> None:
     assert "computed in float32" in notes
 
 
+def test_held_out_images_give_numbers_of_their_own_name() -> None:
+    measured = run_short("digits-resnet18", held_out=100, test_every=1)
+    assert measured.score == measured.metrics["valid_top1"]
+    assert not [name for name in (*measured.metrics, *measured.curves) if "test" in name]
+    notes = " ".join(measured.notes)
+    assert "tested on 100 images held out from training: the test set took no part" in notes
+    assert "fixed subset of 64" not in notes
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.spec.name)
+def test_a_learning_rate_is_chosen_on_held_out_images(task: VisionTask) -> None:
+    selection = task.spec.selection
+    if "imagenet" in task.spec.name:
+        assert selection is None
+        return
+    assert selection is not None
+    assert (selection.metric, selection.higher_is_better) == ("valid_top1", True)
+    for recipe in task.spec.recipes.values():
+        assert recipe.held_out == 0
+        assert replace(recipe, **selection.recipe).held_out > 0
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["cifar10-resnet18", "cifar10-vgg16"])
 def test_cifar10_runs_on_the_real_data(name: str, data_folder: Path) -> None:

@@ -6,13 +6,24 @@ import hashlib
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tasks.base import MissingData
-from tasks.vision_data import CIFAR10, CIFAR100, Cifar, Digits, ImageSet, MemoryBatches, channel_moments, subset
+from tasks.vision_data import (
+    CIFAR10,
+    CIFAR100,
+    Cifar,
+    Digits,
+    ImageSet,
+    MemoryBatches,
+    channel_moments,
+    hold_out,
+    subset,
+)
 from tasks.vision_recipes import SmallImageRecipe
 
 RECIPE = SmallImageRecipe(epochs=1, batch_size=8, lr=0.1)
@@ -183,3 +194,54 @@ def test_the_real_cifar10_has_its_published_checksums(data_folder: Path) -> None
     mean, deviation = channel_moments(images.train_images)
     assert (mean.flatten() / 255).tolist() == pytest.approx([0.4914, 0.4822, 0.4465], abs=1e-4)
     assert (deviation.flatten() / 255).tolist() == pytest.approx([0.2470, 0.2435, 0.2616], abs=1e-4)
+
+
+class Untouchable:
+    """A test set that must not be looked at."""
+
+    def __getattr__(self, name: str) -> None:
+        raise AssertionError(f"the test set was read ({name})")
+
+    def __getitem__(self, index: object) -> None:
+        raise AssertionError("the test set was read")
+
+    def __len__(self) -> int:
+        raise AssertionError("the test set was counted")
+
+
+def without_test(images: ImageSet) -> ImageSet:
+    nothing: Any = Untouchable()
+    return replace(images, test_images=nothing, test_labels=nothing)
+
+
+@pytest.mark.parametrize("train_samples", [0, 20, 40])
+def test_held_out_images_are_tested_on_and_never_trained_on(train_samples: int) -> None:
+    """Labels number the images; batches of one let every image be seen."""
+    recipe = replace(RECIPE, batch_size=1, held_out=12, train_samples=train_samples, test_samples=3)
+    trained: dict[int, set[int]] = {}
+    tested: dict[int, list[int]] = {}
+    for seed in (0, 1):
+        batches = MemoryBatches(without_test(numbered()), recipe, seed, CPU)
+        trained[seed] = {int(label) for number in range(2) for label in epoch(batches, number)[1]}
+        tested[seed] = [int(label) for _, labels in batches.test() for label in labels]
+        assert batches.part == "valid"
+    assert tested[0] == tested[1]
+    assert len(set(tested[0])) == 12, "all of them, whatever test_samples says"
+    assert trained[0] == trained[1]
+    assert len(trained[0]) == (20 if train_samples == 20 else 28)
+    assert not trained[0] & set(tested[0])
+
+
+def test_held_out_images_take_no_part_in_the_normalisation() -> None:
+    images = numbered()
+    kept = hold_out(images, 12)
+    batches = MemoryBatches(without_test(images), replace(RECIPE, held_out=12), 0, CPU)
+    mean, deviation = channel_moments(kept.train_images)
+    shown, labels = next(batches.test())
+    assert torch.equal(shown[0], (images.train_images[labels[0]].float() - mean) / deviation)
+
+
+def test_without_held_out_images_the_test_set_is_tested() -> None:
+    batches = MemoryBatches(numbered(), RECIPE, 0, CPU)
+    assert batches.part == "test"
+    assert [int(label) for _, labels in batches.test() for label in labels] == list(range(10))

@@ -1,0 +1,140 @@
+"""What a table says of itself in words: its task, its anchor, how it is repeated, what it ran on. Plain text: whoever
+shows it escapes it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from bench.compare import BASELINE, Board, Row, TaskTable, built_in_names
+from bench.judge import FEWEST_PAIRS, TaskJudgement
+from bench.profiles import base_of
+from bench.records import Record
+from bench.tables import count_of, number, with_spread
+
+MOST_CHECKSUMS = 8
+MORE_PAIRS = (5, 10, 20)
+"""Numbers of pairs for which a table says what they would show."""
+
+
+def facts(table: TaskTable) -> Iterator[tuple[str, str]]:
+    """What a reader must know of a task, each as a heading and a sentence."""
+    task, metric = table.task, table.task.metric
+    unit = "" if metric.unit in metric.name else f" in {metric.unit}"
+    direction = "higher is better" if metric.higher_is_better else "lower is better"
+    chance = f"; chance level {number(metric.chance, metric)}" if metric.chance is not None else ""
+    recipe = json.loads(table.recipe).items()
+    yield "Metric", f"{metric.name}{unit}, {direction}{chance}."
+    yield "Data", f"{task.dataset} ({task.dataset_source}); {checksums(table.records)}"
+    yield "Network", f"{task.model.rstrip('.')}. {count_of(task.sites, 'site')}: {task.site_rule}"
+    yield "Recipe", f"{', '.join(f'{name} {_plain(value)}' for name, value in recipe)}."
+    yield "Anchor", f"{anchor(table)[1]}."
+    for note in sorted({note for record in table.records for note in record.notes}):
+        yield "Note", note
+    if table.outdated:
+        yield "Left out", f"{count_of(table.outdated, 'record')} of other versions or recipes of this task."
+
+
+def anchor(table: TaskTable) -> tuple[str, str]:
+    """Whether ReLU reaches the published number: in a word or two, and in a sentence without its full stop."""
+    reference, metric = table.task.reference, table.task.metric
+    if reference is None:
+        return "nothing published", "there is no published number for this network and protocol"
+    published = f"{number(reference.value, metric)} ({reference.source})"
+    if table.profile != "paper":
+        return "other budget", f"not the published protocol; that gives ReLU {published}"
+    relu = table.by_label.get(BASELINE)
+    if relu is None or relu.score is None or relu.failures:
+        return "not anchored", f"not anchored: ReLU has no complete score here; published: {published}"
+    inside = reference.low <= relu.score.mean <= reference.high
+    word = "anchored" if inside else "not anchored"
+    bounds = f"{number(reference.low, metric)} to {number(reference.high, metric)}"
+    score = with_spread(relu.score, metric)
+    return word, f"{word}: ReLU scores {score}, accepted is {bounds}; published: {published}"
+
+
+def checksums(records: Sequence[Record]) -> str:
+    """The files that the runs verified."""
+    found = sorted({f"{name} {digest}" for record in records for name, digest in record.dataset.items()})
+    if not found:
+        return "generated from a seed, nothing to verify."
+    more = f" and {len(found) - MOST_CHECKSUMS} more" if len(found) > MOST_CHECKSUMS else ""
+    return f"verified: {', '.join(found[:MOST_CHECKSUMS])}{more}."
+
+
+def command(table: TaskTable, rows: Sequence[Row] | None = None) -> str:
+    """The command that runs the cells of a table again, or those of some of its rows beside ReLU's."""
+    chosen = [record for row in (table.rows if rows is None else rows) for record in row.records]
+    names = sorted({record.activation.name for record in chosen} | ({BASELINE} if rows is not None else set()))
+    seeds = sorted({record.seed for record in chosen})
+    trials = sorted({seed for record in chosen if record.tuning for seed in record.tuning.seeds})
+    tuning = f" --tuning-seeds {','.join(map(str, trials))}" if trials else ""
+    return (
+        f"bench {'tune' if trials else 'run'} --profile {base_of(table.profile)} "
+        f"--tasks {table.task.name} --activations {','.join(names)} --seeds {','.join(map(str, seeds))}{tuning}"
+        f"{' --data DIR' if any(record.dataset for record in chosen) else ''}"
+        f"{'' if built_in_names().issuperset(names) else ' --plugin FILE'}"
+    )
+
+
+def resolving(task: TaskJudgement) -> str:
+    """What the seeds of a task can show, and what more of them would, as sentences."""
+    metric = task.table.task.metric
+    if not task.pairs or math.isnan(task.scatter):
+        return "No activation has two pairs with ReLU yet, so nothing is known of the scatter."
+    spread = number(task.scatter, metric)
+    text = f"{count_of(task.pairs, 'pair')} a row, differences scatter by {spread} (pooled): "
+    if task.pairs < FEWEST_PAIRS:
+        text += f"too few for a verdict ({FEWEST_PAIRS} are the fewest)."
+    else:
+        text += f"a difference of {number(task.resolution, metric)} shows with 80 % power."
+    would = [f"{n} pairs {number(task.needed(n), metric)}" for n in MORE_PAIRS if n > task.pairs]
+    text += f" {', '.join(would).capitalize()}." if would else ""
+    margin = "none is stated" if task.margin is None else f"±{number(task.margin, metric)}"
+    return f"{text} Region of equivalence: {margin}."
+
+
+def failures(board: Board) -> list[Record]:
+    """The cells of a board that ended without a score."""
+    return [record for table in board.tables for row in table.rows for record in row.failures]
+
+
+def ran_on(records: Sequence[Record]) -> list[str]:
+    """Machines, versions and commits behind some records, each with its number of cells."""
+    machines = Counter(_machine(record) for record in records)
+    versions = Counter(", ".join(f"{name} {text}" for name, text in record.versions.items()) for record in records)
+    commits = Counter(commit_of(record) for record in records)
+    return [
+        f"{text}: {count_of(count, 'cell')}"
+        for held in (machines, versions, commits)
+        for text, count in sorted(held.items())
+    ]
+
+
+def _machine(record: Record) -> str:
+    machine = record.machine
+    place = machine.gpu if machine.gpu else f"{machine.cpu}, {machine.threads} of {machine.cores} cores a cell"
+    return f"{place} (memory {machine.memory_gib:g} GiB)"
+
+
+def commit_of(record: Record) -> str:
+    """The state of the source that made a record."""
+    if record.commit is None:
+        return "not run from a checkout"
+    return f"commit {record.commit[:12]}{' with local changes' if record.dirty else ''}"
+
+
+def mined_here(row: Row, task: str) -> bool:
+    """Whether the task's own data chose the function."""
+    return any(task in record.activation.mined_on for record in row.records)
+
+
+def audit(row: Row) -> str:
+    """Sites swapped and left, as counted in every cell."""
+    return ", ".join(sorted({f"{r.injection.swapped} / {r.injection.left}" for r in row.records if r.injection}))
+
+
+def _plain(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -1,0 +1,115 @@
+"""Whether the numbers of one record can be true: its audit, times, machine and score, held against each other."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+from bench.records import Record
+
+AGAIN = "remove it and run the cell again"
+RANGES = {"%": (0.0, 100.0), "ROC-AUC": (0.0, 1.0)}
+"""Unit of a metric to the scores that it can take; other units have no bounds that we know."""
+CLOCK_SLACK = timedelta(days=1)
+"""A clock may be wrong by this much before a start counts as lying in the future."""
+
+
+def number_faults(record: Record, now: datetime | None = None) -> list[str]:
+    """What is impossible in a record; each is a sentence without its subject, the record's file.
+
+    Args:
+        now: the time that no run can have started after; the clock's when left out.
+    """
+    found = [*_audit_faults(record), *_provenance_faults(record, now), *_time_faults(record)]
+    return found if record.score is None else found + _score_faults(record, record.score)
+
+
+def _audit_faults(record: Record) -> list[str]:
+    found, audit = [], record.injection
+    if record.outcome != "ok" and not record.reason.strip():
+        found.append(f"ended as {record.outcome} and gives no reason: {AGAIN}")
+    if record.outcome == "ok" and audit is not None:
+        if audit.found != audit.swapped + audit.left or len(audit.sites) != audit.swapped:
+            found.append(f"has an injection audit that does not add up: {AGAIN}")
+        if audit.executed is not None and audit.executed < audit.swapped:
+            found.append(f"saw only {audit.executed} of {audit.swapped} swapped sites run: {AGAIN}")
+    if record.outcome == "ok" and (record.parameters is None or record.parameters <= 0):
+        found.append(f"was scored by a network of {record.parameters} parameters: {AGAIN}")
+    if record.seed < 0:
+        found.append(f"has the seed {record.seed}; seeds begin at 0: {AGAIN}")
+    return found
+
+
+def _provenance_faults(record: Record, now: datetime | None) -> list[str]:
+    found, machine = [], record.machine
+    if not record.versions:
+        found.append(f"names no version of any package: {AGAIN}")
+    if machine.device == "cuda" and not machine.gpu and record.outcome == "ok":
+        found.append(f"was run on cuda and names no GPU: {AGAIN}")
+    if machine.device == "cpu" and machine.gpu:
+        found.append(f"was run on a CPU and names a GPU ({machine.gpu}): {AGAIN}")
+    try:
+        started = datetime.fromisoformat(record.started_at)
+    except ValueError:
+        started = None
+    if started is None or started.utcoffset() != timedelta(0):
+        found.append(f"started at {record.started_at!r}, which is no UTC time in ISO 8601: {AGAIN}")
+    elif started > (now or datetime.now(UTC)) + CLOCK_SLACK:
+        found.append(f"started in the future ({record.started_at}): set the clock, {AGAIN}")
+    return found
+
+
+def _time_faults(record: Record) -> list[str]:
+    times, found = record.times, []
+    given = {name: value for name, value in times.model_dump().items() if value is not None}
+    wrong = [name for name, value in given.items() if not (math.isfinite(value) and value >= 0)]
+    if times.total == 0:
+        wrong.append("total")
+    if record.outcome == "ok" and times.train == 0:
+        wrong.append("train")
+    if wrong:
+        found.append(f"has times that no run can take ({', '.join(f'{n} {given[n]:g} s' for n in wrong)}): {AGAIN}")
+    longest = 1.01 * times.total  # two clocks are read, one after the other
+    found += [
+        f"took longer to {name} ({given[name]:g} s) than in all ({times.total:g} s): {AGAIN}"
+        for name in ("train", "eval")
+        if name in given and given[name] > longest
+    ]
+    if given.get("train_cpu", 0.0) > longest * record.machine.cores + 1:
+        found.append(f"took more processor time than {record.machine.cores} cores have: {AGAIN}")
+    return found
+
+
+def score_names(record: Record) -> frozenset[str]:
+    """The metrics whose value is the score, be it as a fraction or in percent."""
+    score = record.score
+    if score is None:
+        return frozenset()
+    forms = (score, 100 * score, score / 100)
+    return frozenset(name for name, value in record.metrics.items() if any(_equal(value, form) for form in forms))
+
+
+def _score_faults(record: Record, score: float) -> list[str]:
+    found, unit = [], record.task.metric.unit
+    low, high = RANGES.get(unit, (-math.inf, math.inf))
+    if not low - 1e-6 <= score <= high + 1e-6:
+        found.append(f"has the score {score:g} {unit}, outside of {low:g} to {high:g}: {AGAIN}")
+    names = score_names(record)
+    if not names:
+        found.append(f"has the score {score:g}, which none of its metrics is: {AGAIN}")
+    chosen = any(name.startswith("best") for name in record.metrics)
+    for name, curve in record.curves.items():
+        if name.startswith("train") and not all(map(math.isfinite, curve)):
+            found.append(f"is ok, and its {name} is not finite throughout: {AGAIN}")
+        if not curve or name not in record.metrics or not (name in names or name.startswith("test")):
+            continue
+        if not any(_equal(record.metrics[name], value) for value in (curve if chosen else curve[-1:])):
+            found.append(
+                f"gives {record.metrics[name]:g} as its {name} where the curve ends at {curve[-1]:g}: {AGAIN}; where "
+                "the task tests an earlier epoch, let it measure `best_epoch`, too"
+            )
+    return found
+
+
+def _equal(first: float, second: float) -> bool:
+    return math.isclose(first, second, rel_tol=1e-9) or (math.isnan(first) and math.isnan(second))
