@@ -27,6 +27,8 @@ RELU = {
 CLRS_FAMILY = "clrs30"
 CLRS_ALGORITHMS = 30
 """A mean over CLRS-30 is formed when all of them are there, and only then."""
+_ROUNDING = 1e-9
+"""Differences that scatter by less than this share of the scores are equal."""
 _DIGITS = 6
 """Of a function's hash in its label, where another one has its name."""
 
@@ -47,13 +49,19 @@ class Spread:
         """Of finite numbers; None where there are none."""
         if not values:
             return None
-        sd = statistics.stdev(values) if len(values) > 1 else None
-        return Spread(statistics.fmean(values), sd, len(values), min(values), max(values))
+        mean = statistics.fmean(values)
+        sd = statistics.stdev(values, mean) if len(values) > 1 else None
+        return Spread(mean, sd, len(values), min(values), max(values))
 
 
 def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> Spread | None:
-    """Differences `values - baseline` over the seeds that both have."""
-    return Spread.of([values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline.keys())])
+    """Differences `values - baseline` over the seeds that both have; scatter that is rounding alone counts as none."""
+    seeds = sorted(values.keys() & baseline.keys())
+    spread = Spread.of([values[seed] - baseline[seed] for seed in seeds])
+    if spread is None or spread.sd is None:
+        return spread
+    largest = max(max(abs(values[seed]), abs(baseline[seed])) for seed in seeds)
+    return replace(spread, sd=0.0) if spread.sd <= _ROUNDING * largest else spread
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,10 @@ def one_choice(records: Sequence[Record]) -> list[Record]:
 
 
 def clrs_mean(board: Board) -> TaskTable | None:
-    """The mean over the 30 algorithms as a table of its own, paired by seed; None unless all of them are there."""
+    """The mean over the 30 algorithms as a table of its own, paired by seed; None unless all of them are there.
+
+    A row keeps the failed cells of every algorithm, so that a function that fails on one has failed on the mean.
+    """
     tables = [table for table in board.tables if table.task.family == CLRS_FAMILY]
     if len(tables) < CLRS_ALGORITHMS:
         return None
@@ -202,6 +213,7 @@ def clrs_mean(board: Board) -> TaskTable | None:
                 for record in first.records
                 if record.seed in by_seed
             )
+            records += tuple(record for table in tables for record in table.by_label[label].failures)
             rows.append(Row(label, records, paired(by_seed, means.get(BASELINE, {})), None, None))
     name = f"{CLRS_FAMILY} (mean of {len(tables)})"
     task = tables[0].task.model_copy(update={"name": name})

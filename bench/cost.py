@@ -36,7 +36,7 @@ def costs(board: Board, overall: Sequence[Overall]) -> dict[str, Cost]:
     points = {}
     for row in overall:
         time, gain = times[row.label], row.ranked_by
-        if time is not None and gain is not None:
+        if time is not None and gain is not None and row.rank is not None:
             points[row.label] = (gain.value, time)
     best = frontier(points)
     return {

@@ -1,7 +1,7 @@
 """Statistics of a few paired seeds: intervals, tests, and what they can resolve. Numbers in, numbers out.
 
 Intervals are Student's, not the bootstrap's: with 3, 5 or 10 seeds the bootstrap's 95 % intervals of a mean cover the
-truth far too seldom. `python benchmarks/statistics.py` measures both, and everything else here, on simulated records.
+truth far too seldom. `python benchmarks/evidence.py` measures both, and everything else here, on simulated records.
 """
 
 from __future__ import annotations
@@ -110,5 +110,6 @@ def kendall(first: Sequence[float], second: Sequence[float]) -> Correlation:
     if n < FEWEST_FUNCTIONS or math.isnan(tau):
         return Correlation(tau, math.nan, math.nan, n)
     reach = 1.96 * math.sqrt(0.437 / (n - 4))
-    centre = math.atanh(max(-0.999999, min(0.999999, tau)))
-    return Correlation(tau, math.tanh(centre - reach), math.tanh(centre + reach), n)
+    most = 1 - 2 / (n * (n - 1))  # half a step below a perfect order, where atanh would shrink the interval to a point
+    centre = math.atanh(max(-most, min(most, tau)))
+    return Correlation(tau, min(tau, math.tanh(centre - reach)), max(tau, math.tanh(centre + reach)), n)

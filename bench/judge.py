@@ -80,9 +80,10 @@ class TaskJudgement:
     @cached_property
     def scatter(self) -> float:
         """Standard deviation of the paired differences, pooled over rows; NaN where there is none."""
-        spreads = [row.row.difference for row in self.rows if row.verdict]
-        variances = [spread.sd**2 for spread in spreads if spread and spread.sd is not None]
-        return math.sqrt(statistics.fmean(variances)) if variances else math.nan
+        spreads = [row.row.difference for row in self.rows if row.verdict and row.row.complete]
+        known = [(spread.n - 1, spread.sd**2) for spread in spreads if spread and spread.sd is not None]
+        df = sum(weight for weight, _ in known)
+        return math.sqrt(sum(weight * variance for weight, variance in known) / df) if df else math.nan
 
     @property
     def resolution(self) -> float:
@@ -135,7 +136,7 @@ def _judge(table: TaskTable, row: Row, p: float, tests: int) -> Judgement:
     )
     spread = row.difference
     resolved = math.nan
-    if spread is not None and spread.sd is not None and spread.n >= FEWEST_PAIRS:
+    if spread is not None and spread.sd and spread.n >= FEWEST_PAIRS:
         resolved = resolution(spread.n, tests) * spread.sd
     verdict = None if row.label == BASELINE else _verdict(row, difference, p, margin_of(table), higher)
     return Judgement(row, difference, p, improvement, resolved, verdict)

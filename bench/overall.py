@@ -28,6 +28,9 @@ LAB = "lab"
 """The family in which functions are mined. Its log-ratios are of another size than those of real networks and would
 drown them: it is never averaged with other families."""
 
+_ROUNDING = 1e-12
+"""Share of two variances below which that of the difference is rounding."""
+
 
 @dataclass(frozen=True)
 class Overall:
@@ -65,11 +68,14 @@ def rank_board(board: Board) -> tuple[Overall, ...]:
     lab = [table for table in board.tables if table.task.family == LAB]
     over_field, over_lab = _Means.of(field, complete), _Means.of(lab, complete)
     chosen = over_field or over_lab
+    hopeless = chosen.undefined(BASELINE) if chosen else []
     rows = []
     for label in board.labels:
         gaps = tuple(board.gaps(label))
         lost = [] if gaps or chosen is None else chosen.undefined(label)
-        gaps += tuple(f"{task} is no better than a guess" for task in lost)
+        gaps += tuple(
+            f"{'ReLU' if task in hopeless else 'its score'} on {task} is no better than a guess" for task in lost
+        )
         ranked = not gaps and chosen is not None
         rows.append(
             Overall(
@@ -122,8 +128,9 @@ def log_ratios(table: TaskTable, labels: Sequence[str]) -> tuple[Matrix, Matrix,
         covariance = product - mean * mean.T
         scale = np.ones_like(mean) if _is_logarithm(table) else mean
         ratio = mean - mean.T if _is_logarithm(table) else np.log(mean) - np.log(mean.T)
-        spread = variance / scale**2 + variance.T / scale.T**2 - 2 * covariance / (scale * scale.T)
-        error = np.maximum(spread, 0) / (n - 1)
+        apart = variance / scale**2 + variance.T / scale.T**2
+        spread = apart - 2 * covariance / (scale * scale.T)
+        error = np.where(spread > _ROUNDING * apart, spread, 0.0) / (n - 1)
     if not table.task.metric.higher_is_better:
         ratio = -ratio
     ratio[~np.isfinite(ratio)] = math.nan

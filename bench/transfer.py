@@ -53,7 +53,7 @@ class Transfer:
     """What the board says about transfer; built from the activations that are complete on every task."""
 
     functions: int
-    """Activations, ReLU among them."""
+    """Activations, ReLU among them; tasks on which ReLU is no better than a guess are left out."""
     between: Mapping[tuple[str, str], Correlation]
     """Every pair of tasks, and of families by their means where there are several (`family lab`)."""
     picked_on_one: tuple[Pick, ...]
@@ -65,11 +65,12 @@ class Transfer:
 def transfer(board: Board) -> Transfer | None:
     """The transfer report of a board; None below two tasks or three functions."""
     labels = [label for label in board.labels if not board.gaps(label)]
-    if BASELINE not in labels or len(labels) < 3 or len(board.tables) < 2:
+    tables = [table for table in board.tables if not _at_chance(table)]
+    if BASELINE not in labels or len(labels) < 3 or len(tables) < 2:
         return None
-    gains = {table.task.name: _gains(table, labels) for table in board.tables}
+    gains = {table.task.name: _gains(table, labels) for table in tables}
     families: dict[str, list[str]] = defaultdict(list)
-    for table in board.tables:
+    for table in tables:
         families[table.task.family].append(table.task.name)
     orders = {**gains, **(_families(gains, families, labels) if len(families) > 1 else {})}
     lab = families.get(LAB, [])
@@ -85,6 +86,14 @@ def transfer(board: Board) -> Transfer | None:
         else (),
         kinds=tuple(_kinds(board, gains, families, labels)),
     )
+
+
+def _at_chance(table: TaskTable) -> bool:
+    """Whether nothing can be divided by ReLU's skill on this task."""
+    if BASELINE not in table.by_label or not table.by_label[BASELINE].scores:
+        return True
+    ratio, _, _ = log_ratios(table, [BASELINE])
+    return math.isnan(ratio[0, 0])
 
 
 Gains = Mapping[str, Mapping[str, float]]

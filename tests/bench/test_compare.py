@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 import activations
 from bench.compare import CLRS_ALGORITHMS, RELU, Board, Spread, clrs_mean, make_boards, make_table, paired
 from bench.records import Record
@@ -131,6 +133,25 @@ def test_a_seed_that_lacks_an_algorithm_has_no_clrs_mean(make_record: MakeRecord
     assert table is not None
     assert set(table.by_label["gelu"].scores) == {0}
     assert set(table.by_label["relu"].scores) == {0, 1}
+
+
+def test_a_function_that_fails_on_one_algorithm_has_failed_on_the_clrs_mean(make_record: MakeRecord) -> None:
+    records = clrs_records(make_record, CLRS_ALGORITHMS)
+    records.append(make_record("clrs30-a03", "gelu", 2, outcome="diverged", family="clrs30", track="real"))
+    table = clrs_mean(board_of(records))
+    assert table is not None
+    assert [record.outcome for record in table.by_label["gelu"].failures] == ["diverged"]
+    assert not table.by_label["gelu"].complete
+    assert table.by_label["relu"].complete
+
+
+def test_differences_that_scatter_by_rounding_alone_are_equal() -> None:
+    equal = paired({seed: 0.1 * seed + 0.32 for seed in range(5)}, {seed: 0.1 * seed for seed in range(5)})
+    assert equal is not None
+    assert (equal.mean, equal.sd) == (pytest.approx(0.32), 0.0)
+    real = paired({0: 90.0, 1: 90.00001}, {0: 80.0, 1: 80.0})
+    assert real is not None
+    assert real.sd
 
 
 def test_relu_is_known_by_its_graph(make_record: MakeRecord) -> None:

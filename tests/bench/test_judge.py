@@ -241,8 +241,8 @@ def test_a_task_resolves_by_the_pooled_scatter_and_the_commonest_number_of_pairs
     held += records(make_record, "mish", relu[:5])
     (task,) = judged(held)
     assert task.pairs == 6
-    variances = [stats.tvar([1, -1] * 3), stats.tvar([2, -2] * 3), 0]
-    assert task.scatter == pytest.approx(math.sqrt(sum(variances) / 3))
+    squares = 5 * stats.tvar([1, -1] * 3) + 5 * stats.tvar([2, -2] * 3)  # and 4 × 0 of the row with five pairs
+    assert task.scatter == pytest.approx(math.sqrt(squares / 14))
     assert task.resolution == pytest.approx(resolution(6, 3) * task.scatter)
     assert task.needed(20) == pytest.approx(resolution(20, 3) * task.scatter)
 

@@ -135,7 +135,7 @@ def test_a_row_no_better_than_a_guess_is_not_ranked(make_record: MakeRecord) -> 
     gelu = found["gelu"]
     assert (gelu.rank, gelu.field, gelu.worst) == (None, None, None)
     assert len(gelu.gaps) == 1
-    assert gelu.gaps[0].startswith("t ")
+    assert gelu.gaps[0].startswith("its score on t ")
     assert found["silu"].rank == found["relu"].rank == 1
     assert list(found)[-1] == "gelu"
 
@@ -243,7 +243,9 @@ def test_a_task_on_which_relu_is_at_chance_says_so(make_record: MakeRecord) -> N
     held = records(make_record, "t", {"relu": [49.0, 50.0], "gelu": [70.0, 71.0]})
     found = ranked(held)
     assert {row.rank for row in found.values()} == {None}
-    assert all(row.gaps for row in found.values())
+    assert all(row.gaps == ("ReLU on t is no better than a guess",) for row in found.values())
+    low = ranked(records(make_record, "t", {"relu": [70.0, 71.0], "gelu": [49.0, 50.0]}))
+    assert (low["gelu"].gaps, low["relu"].rank) == (("its score on t is no better than a guess",), 1)
 
 
 def test_the_order_of_records_does_not_matter(make_record: MakeRecord) -> None:
