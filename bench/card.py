@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.compare import TaskTable
-from bench.evidence import Evidence, gather
+from bench.evidence import Evidence, flat, gather
 from bench.judge import Judgement
 from bench.leaderboard_task import estimate, score_cell
 from bench.store import LOCAL, Store
@@ -197,9 +197,7 @@ def _scores(title: str, graph: str, boards: Sequence[Evidence]) -> str:
     """A table of this function's scores and verdicts; empty where there are none."""
     rows = [
         [evidence.board.profile, *_score(judged, task.table)]
-        for board in boards
-        for evidence in (board, board.tuned)
-        if evidence is not None
+        for evidence in flat(boards)
         for task in evidence.tasks[: len(evidence.board.tables)]
         for judged in task.rows
         if judged.row.records[0].activation.graph_hash == graph

@@ -15,6 +15,7 @@ from bench.records import Record
 from bench.tables import count_of, number, with_spread
 
 MOST_CHECKSUMS = 8
+STAND_IN = "Stand-in data: these numbers say that the machinery works, and nothing about the real benchmark."
 MORE_PAIRS = (5, 10, 20)
 """Numbers of pairs for which a table says what they would show."""
 

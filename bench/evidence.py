@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -72,6 +72,11 @@ def gather(records: Iterable[Record]) -> list[Evidence]:
         if profile.endswith(TUNED) and fixed in found:
             found[fixed] = replace(found[fixed], tuned=found.pop((profile, track)))
     return sorted(found.values(), key=_order)
+
+
+def flat(boards: Sequence[Evidence]) -> list[Evidence]:
+    """Every board, a re-tuned one behind the one that it hangs on."""
+    return [one for evidence in boards for one in (evidence, evidence.tuned) if one is not None]
 
 
 def _weigh(board: Board) -> Evidence:

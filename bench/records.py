@@ -28,6 +28,9 @@ RETRYABLE: frozenset[Outcome] = frozenset({"out_of_memory", "timeout", "crashed"
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A name that is also the name of a file or a folder."""
 
+Seed = Annotated[int, Field(lt=2**63)]
+"""What the libraries take as one."""
+
 Number = float
 """May be NaN or infinite; written as a word then (`ser_json_inf_nan`), since JSON has no such numbers."""
 
@@ -187,7 +190,7 @@ class Record(Part):
     """`cell_id` of task, version, graph, seed and recipe."""
     profile: Slug
     """The budget's name; not part of the id, the recipe says it all."""
-    seed: int
+    seed: Seed
     recipe: dict[str, Any]
     """Optimizer, schedule and budget, as the task states them for this profile."""
     tuning: Tuning | None = None

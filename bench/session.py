@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.devices import lanes
 from bench.errors import UsageError
-from bench.evidence import gather
+from bench.evidence import flat, gather
 from bench.leaderboard import ranking_table, unranked
 from bench.plan import make_plan, parse_seeds, recipe_of, select
 from bench.pool import Conditions
@@ -142,7 +142,7 @@ def with_data(chosen: Sequence[Task], data: Path) -> tuple[list[Task], dict[str,
 
 def show_boards(store: Store, profile: str) -> None:
     """Print the rankings of this profile's own records."""
-    for evidence in gather(store.load(curves=False).records):
+    for evidence in flat(gather(store.load(curves=False).records)):
         board = evidence.board
         if board.profile == profile:
             print(f"\nProfile {board.profile}, track {board.track}: log-ratios to ReLU with 95 % intervals\n")

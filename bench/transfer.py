@@ -1,6 +1,6 @@
 """Does a function that is good here do well there: rank correlations between tasks, and what picking on one costs.
 
-The orders are those of the mean differences to ReLU; the noise of few seeds pulls every correlation towards 0.
+The orders are those of the log-ratios to ReLU; the noise of few seeds pulls every correlation towards 0.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from bench import describe
 from bench.compare import BASELINE
 from bench.evidence import Evidence
 from bench.judge import SIGNS, TaskJudgement, counted
+from bench.leaderboard import unranked
 from bench.overall import Overall
 from bench.profiles import PROFILES, TUNED, base_of
 from bench.records import Record
@@ -23,7 +24,6 @@ from bench.tables import number as metric_number
 Href = Callable[[Record], str]
 """The page of a record's activation."""
 
-STAND_IN = "Stand-in data: these numbers say that the machinery works, and nothing about the real benchmark."
 RETUNED = (
     "Runs of their own in which every activation, ReLU too, had its learning rate chosen from the same grid by "
     "validation."
@@ -48,11 +48,6 @@ class BoardView:
     ran_on: Sequence[str]
 
 
-def flat(boards: Sequence[Evidence]) -> list[Evidence]:
-    """Every board, a re-tuned one behind the one that it hangs on."""
-    return [one for evidence in boards for one in (evidence, evidence.tuned) if one is not None]
-
-
 def board_title(evidence: Evidence) -> str:
     """A board's heading."""
     board = evidence.board
@@ -75,7 +70,7 @@ def view(evidence: Evidence, pictures: Sequence[Picture], href: Href) -> BoardVi
         title=board_title(evidence),
         sentences=list(_sentences(evidence)),
         ranking=_ranking(evidence, pages, place),
-        gaps=[f"{row.label}: {'; '.join(row.gaps)}" for row in evidence.overall if row.rank is None and row.gaps],
+        gaps=unranked(evidence),
         matrix=_matrix(evidence, pages, place),
         tasks=_tasks(evidence, place),
         transfer=transfer_tables(evidence, place),
@@ -93,7 +88,7 @@ def _sentences(evidence: Evidence) -> Iterator[str]:
     if board.profile.endswith(TUNED):
         yield RETUNED
     if board.track == "stand-in":
-        yield STAND_IN
+        yield describe.STAND_IN
     own = evidence.tasks[: len(board.tables)]
     cells = sum(len(table.records) for table in board.tables)
     given = [row.verdict for task in own for row in task.rows if row.verdict]

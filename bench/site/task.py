@@ -41,7 +41,8 @@ class TaskPage:
     title: str
     board_id: str
     board_title: str
-    stand_in: bool
+    warning: str
+    """That the data is a stand-in, where it is."""
     facts: Sequence[tuple[str, str]]
     resolution: str
     results: Table
@@ -69,7 +70,7 @@ def task_view(evidence: Evidence, task: TaskJudgement, pictures: Sequence[Pictur
         title=table.task.title,
         board_id=evidence.folder,
         board_title=board_title(evidence),
-        stand_in=table.task.track == "stand-in",
+        warning=describe.STAND_IN if table.task.track == "stand-in" else "",
         facts=[*describe.facts(table), *(("Ran on", line) for line in describe.ran_on(table.records))],
         resolution=describe.resolving(task),
         results=Table("results", caption, RESULTS, lines, sorted_by=None, filters=True),

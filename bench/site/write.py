@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import StoreError, UsageError
-from bench.evidence import gather
+from bench.evidence import flat, gather
 from bench.judge import FEWEST_PAIRS, SIGNS
 from bench.publish import load
 from bench.records import Record
 from bench.site import assets
 from bench.site.function import function_view, functions
-from bench.site.index import flat, task_page, view
+from bench.site.index import task_page, view
 from bench.site.pictures import FOLDER, draw_board
 from bench.site.task import task_view
 from bench.store import LOCAL, Loaded

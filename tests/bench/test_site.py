@@ -18,7 +18,6 @@ from bench.records import Record, cell_id
 from bench.site import assets, write_site
 from bench.site.cells import number
 from bench.site.function import function_view, functions, mathml
-from bench.site.index import flat
 from bench.store import Store
 
 from .conftest import ROOT, MakeRecord

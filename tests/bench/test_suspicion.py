@@ -1,11 +1,12 @@
 """Records that cannot all be true are named; those that may honestly be alike are not."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 import activations
-from activations import Activation
+from activations import Activation, Graph
 from bench.validate import Report, validate
 
 from .forging import Fields, become, published, put, sentences
@@ -49,6 +50,17 @@ def test_functions_that_hardly_differ_may_run_alike(tmp_path: Path) -> None:
     assert twin["activation"]["graph_hash"] != published()["activation"]["graph_hash"]
     put(tmp_path, twin)
     assert validate(tmp_path) == Report(2, ())
+
+
+def test_a_graph_that_cannot_run_excuses_nothing(tmp_path: Path) -> None:
+    put(tmp_path, published())
+    copy = published()
+    mean = {"op": "mean", "inputs": ["x"], "attributes": {"dim": [-3], "keepdim": True}}
+    nodes = [mean, {"op": "sub", "inputs": ["x", "v0"], "attributes": {}}]
+    text = json.dumps({"format": 1, "inputs": ["x"], "parameters": [], "nodes": nodes, "outputs": ["v1"]})
+    become(copy, Activation.from_graph("far-mean", Graph.from_json(text), "x - mean(x)"))
+    put(tmp_path, copy)
+    assert "a run of another function" in sentences(validate(tmp_path))
 
 
 def test_flat_and_short_curves_tell_nothing(tmp_path: Path) -> None:

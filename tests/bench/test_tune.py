@@ -279,7 +279,9 @@ def test_what_cannot_be_chosen_is_said_and_left_out(
     assert {record.activation.name for record in records} == {"relu"}
 
 
-def test_the_fixed_recipe_is_not_trained_again(fake_tasks: dict[str, Task], tmp_path: Path, trace: Path) -> None:
+def test_the_fixed_recipe_is_not_trained_again(
+    fake_tasks: dict[str, Task], tmp_path: Path, trace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """ReLU keeps its own rate, so its cells were trained by `bench run`; another budget that chooses it reuses them."""
     from bench.session import run_session
 
@@ -287,6 +289,7 @@ def test_the_fixed_recipe_is_not_trained_again(fake_tasks: dict[str, Task], tmp_
     store = Store(tmp_path / LOCAL)
     fixed = {record.seed: record for record in store.load().records}
     assert tune(request(tmp_path, "relu")) == 0
+    assert "Profile smoke-tuned" in capsys.readouterr().out
     assert ran(trace)["relu", 0] == ran(trace)["relu", 1] == 1
     tuned = {record.seed: record for record in store.load().records if record.profile == "smoke-tuned"}
     for seed, record in tuned.items():

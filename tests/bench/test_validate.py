@@ -165,6 +165,13 @@ def test_a_score_by_the_units_of_molhiv(tmp_path: Path) -> None:
     assert "outside of 0 to 1" in sentences(validate(tmp_path))
 
 
+def test_a_score_that_no_mean_can_hold(tmp_path: Path) -> None:
+    fields = published("lab-feynman")
+    fields["score"] = fields["metrics"]["log10_test_loss"] = 1e308
+    put(tmp_path, fields)
+    assert "has the score 1e+308 log10 loss, outside of" in sentences(validate(tmp_path))
+
+
 def test_files_made_anew_must_be_said(tmp_path: Path) -> None:
     fields = published("molhiv-gcn")
     fields["notes"] = []
