@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,24 @@ def test_a_strange_file_does_not_block_the_board(tmp_path: Path) -> None:
     assert "?.json is no valid record" in text
     assert "e.json cannot be read (is a directory)" in text
     assert "--seeds 0`" in text
+
+
+def test_pictures_and_pages_beside_the_board(tmp_path: Path) -> None:
+    results, pictures, site = tmp_path / "results", tmp_path / "docs" / "pictures", tmp_path / "site"
+    for name in ("relu", "gelu"):
+        for seed in range(5):
+            fields = record_fields("digits", name, seed, 90.0 + seed + (name == "gelu") * (1 + seed / 9))
+            Store(results).write(Record.model_validate(fields))
+    drawn = pictures / "smoke-stand-in"
+    drawn.mkdir(parents=True)
+    (drawn / "forest-gone.svg").write_text("of an earlier rendering")
+    (pictures / "mine.svg").write_text("somebody's own")
+    text = write_board(results, False, figures=pictures, html=site).read_text()
+    assert "(docs/pictures/smoke-stand-in/forest-digits.svg)" in text
+    assert {path.name for path in drawn.iterdir()} == set(re.findall(r"smoke-stand-in/([^)]+)\)", text))
+    assert (pictures / "mine.svg").exists()
+    assert "digits" in (site / "index.html").read_text()
+    assert "pictures" not in write_board(results, False).read_text()
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot write"):
+        write_board(results, False, figures=tmp_path / "file" / "pictures")

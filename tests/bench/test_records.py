@@ -128,6 +128,7 @@ def test_the_id_depends_on_every_part_and_not_on_order() -> None:
     ("change", "complaint"),
     [
         ({"seed": 5}, "the id"),
+        ({"seed": 2**63}, "seed"),
         ({"score": None}, "finite"),
         ({"score": math.nan}, "finite"),
         ({"score": "NaN"}, "finite"),

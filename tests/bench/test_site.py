@@ -13,7 +13,7 @@ import pytest
 
 from activations import get
 from bench.errors import UsageError
-from bench.evidence import gather
+from bench.evidence import flat, gather
 from bench.records import Record, cell_id
 from bench.site import assets, write_site
 from bench.site.cells import number

@@ -167,7 +167,7 @@ def test_a_score_by_the_units_of_molhiv(tmp_path: Path) -> None:
 
 def test_a_score_that_no_mean_can_hold(tmp_path: Path) -> None:
     fields = published("lab-feynman")
-    fields["score"] = fields["metrics"]["log10_test_loss"] = 1e308
+    fields["score"] = fields["metrics"]["log10_sealed_loss"] = 1e308
     put(tmp_path, fields)
     assert "has the score 1e+308 log10 loss, outside of" in sentences(validate(tmp_path))
 
