@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
-from bench.records import Record, TaskFacts
+from bench.records import MetricFacts, Record, TaskFacts
 
 BASELINE = "relu"
 RELU = {
@@ -24,9 +24,6 @@ RELU = {
     "outputs": ["v0"],
 }
 """ReLU's graph: what the baseline is known by, since anybody can give any function any name."""
-CLRS_FAMILY = "clrs30"
-CLRS_ALGORITHMS = 30
-"""A mean over CLRS-30 is formed when all of them are there, and only then."""
 _ROUNDING = 1e-9
 """Differences that scatter by less than this share of the scores are equal."""
 _DIGITS = 6
@@ -177,9 +174,15 @@ def make_table(records: Sequence[Record]) -> TaskTable:
     chosen = one_choice(protocols[newest, recipe])
     rows = _rows(chosen)
     task = max(chosen, key=lambda record: (record.started_at, record.id)).task
-    sign = -1 if task.metric.higher_is_better else 1
-    rows.sort(key=lambda row: (not row.complete, sign * row.difference.mean if row.difference else 0, row.label))
-    return TaskTable(chosen[0].profile, task, recipe, tuple(rows), len(records) - len(chosen))
+    return TaskTable(chosen[0].profile, task, recipe, in_order(rows, task.metric), len(records) - len(chosen))
+
+
+def in_order(rows: Iterable[Row], metric: MetricFacts) -> tuple[Row, ...]:
+    """Best mean difference to ReLU first, then the rows that have none, by name."""
+    sign = -1 if metric.higher_is_better else 1
+    return tuple(
+        sorted(rows, key=lambda row: (not row.complete, sign * row.difference.mean if row.difference else 0, row.label))
+    )
 
 
 def one_choice(records: Sequence[Record]) -> list[Record]:
@@ -193,38 +196,6 @@ def one_choice(records: Sequence[Record]) -> list[Record]:
         return len(held), *max((record.started_at, record.id) for record in held)
 
     return [record for by_factor in choices.values() for record in max(by_factor.values(), key=weight)]
-
-
-def clrs_mean(board: Board) -> TaskTable | None:
-    """The mean over the 30 algorithms as a table of its own, paired by seed; None unless all of them are there.
-
-    A row keeps the failed cells of every algorithm, so that a function that fails on one has failed on the mean.
-    """
-    tables = [table for table in board.tables if table.task.family == CLRS_FAMILY]
-    if len(tables) < CLRS_ALGORITHMS:
-        return None
-    rows: list[Row] = []
-    means = {label: _means_by_seed(tables, label) for label in board.labels}
-    for label, by_seed in means.items():
-        if by_seed:
-            first = tables[0].by_label[label]
-            records = tuple(
-                record.model_copy(update={"score": by_seed[record.seed]})
-                for record in first.records
-                if record.seed in by_seed
-            )
-            records += tuple(record for table in tables for record in table.by_label[label].failures)
-            rows.append(Row(label, records, paired(by_seed, means.get(BASELINE, {})), None, None))
-    name = f"{CLRS_FAMILY} (mean of {len(tables)})"
-    task = tables[0].task.model_copy(update={"name": name})
-    return replace(tables[0], task=task, rows=tuple(rows), outdated=0)
-
-
-def _means_by_seed(tables: Sequence[TaskTable], label: str) -> dict[int, float]:
-    """Mean over the tables for each seed that has a score in all of them."""
-    scores = [table.by_label[label].scores if label in table.by_label else {} for table in tables]
-    shared = set.intersection(*(set(by_seed) for by_seed in scores))
-    return {seed: statistics.fmean(by_seed[seed] for by_seed in scores) for seed in sorted(shared)}
 
 
 def _rows(records: Sequence[Record]) -> list[Row]:
@@ -298,5 +269,5 @@ def _peak_memory(record: Record) -> float | None:
 
 
 def _family_order(family: str) -> tuple[int, str]:
-    known = ("vision", "molecules", CLRS_FAMILY, "lab")
+    known = ("vision", "molecules", "clrs30", "lab")
     return (known.index(family) if family in known else len(known), family)

@@ -9,13 +9,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.compare import BASELINE, Board, Row, TaskTable, built_in_names
-from bench.judge import FEWEST_PAIRS, TaskJudgement
-from bench.profiles import base_of
+from bench.evidence import Evidence
+from bench.inference import FEWEST_PAIRS
+from bench.judge import TaskJudgement
+from bench.profiles import PROFILES, TUNED, base_of
 from bench.records import Record
 from bench.tables import count_of, number, with_spread
 
 MOST_CHECKSUMS = 8
 STAND_IN = "Stand-in data: these numbers say that the machinery works, and nothing about the real benchmark."
+MOST_NAMED = 20
+"""Rows that a sentence names."""
 MORE_PAIRS = (5, 10, 20)
 """Numbers of pairs for which a table says what they would show."""
 
@@ -61,8 +65,7 @@ def checksums(records: Sequence[Record]) -> str:
     found = sorted({f"{name} {digest}" for record in records for name, digest in record.dataset.items()})
     if not found:
         return "generated from a seed, nothing to verify."
-    more = f" and {len(found) - MOST_CHECKSUMS} more" if len(found) > MOST_CHECKSUMS else ""
-    return f"verified: {', '.join(found[:MOST_CHECKSUMS])}{more}."
+    return f"verified: {', '.join(found[:MOST_CHECKSUMS])}{_more(len(found) - MOST_CHECKSUMS)}."
 
 
 def command(table: TaskTable, rows: Sequence[Row] | None = None) -> str:
@@ -95,6 +98,42 @@ def resolving(task: TaskJudgement) -> str:
     text += f" {', '.join(would).capitalize()}." if would else ""
     margin = "none is stated" if task.margin is None else f"±{number(task.margin, metric)}"
     return f"{text} Region of equivalence: {margin}."
+
+
+def title(evidence: Evidence, quote: str = "") -> str:
+    """A board's heading; `quote` stands around the name of the profile."""
+    board = evidence.board
+    retuned = ", learning rate re-tuned" if board.profile.endswith(TUNED) else ""
+    track = "real benchmarks" if board.track == "real" else "stand-ins"
+    return f"Profile {quote}{base_of(board.profile)}{quote}, {track}{retuned}"
+
+
+def glance(evidence: Evidence) -> Iterator[str]:
+    """A board in a few sentences: its budget, what was told apart from ReLU, and how much could not be."""
+    board, base = evidence.board, base_of(evidence.board.profile)
+    if base in PROFILES:
+        yield f"Budget: {PROFILES[base].summary}."
+    if board.track == "stand-in":
+        yield STAND_IN
+    cells = sum(len(table.records) for table in board.tables)
+    yield (
+        f"{count_of(len(board.labels), 'activation')} on {count_of(len(board.tables), 'task')}, "
+        f"{count_of(cells, 'run')}, of which {len(failures(board))} failed."
+    )
+    rows = [(task, row) for task in evidence.tasks[: len(board.tables)] for row in task.rows if row.verdict]
+    for verdict, than in (("better", "Better than"), ("worse", "Worse than"), ("no different", "No different from")):
+        found = [f"{row.label} on {task.table.task.name}" for task, row in rows if row.verdict == verdict]
+        if found:
+            yield f"{than} ReLU: {', '.join(found[:MOST_NAMED])}{_more(len(found) - MOST_NAMED)}."
+    unsure = sum(row.verdict == "not enough seeds" for _, row in rows)
+    if unsure:
+        yield f"{unsure} of {count_of(len(rows), 'comparison')} have not enough seeds to say."
+    if len(evidence.ranked) > 1 and {row.rank for row in evidence.ranked} == {1}:
+        yield "Overall, no ranked activation is shown to be better than another: all have rank 1."
+
+
+def _more(count: int) -> str:
+    return f" and {count} more" if count > 0 else ""
 
 
 def failures(board: Board) -> list[Record]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bench.compare import CLRS_FAMILY, Board, make_boards
+from bench import clrs
+from bench.compare import Board, make_boards
 from bench.cost import Cost, costs
 from bench.judge import TaskJudgement, judge
 from bench.overall import Overall, rank_board
@@ -56,8 +57,8 @@ class Evidence:
     def columns(self) -> tuple[TaskJudgement, ...]:
         """The tasks with a column in a table of many: for CLRS-30 its mean, or its algorithms while they are few."""
         own = len(self.board.tables)
-        algorithms = [task for task in self.tasks[:own] if task.table.task.family == CLRS_FAMILY]
-        others = [task for task in self.tasks[:own] if task.table.task.family != CLRS_FAMILY]
+        algorithms = [task for task in self.tasks[:own] if task.table.task.family == clrs.FAMILY]
+        others = [task for task in self.tasks[:own] if task.table.task.family != clrs.FAMILY]
         if len(self.tasks) > own:
             return (*others, *self.tasks[own:])
         return (*others, *algorithms) if len(algorithms) <= MOST_ALGORITHMS else tuple(others)

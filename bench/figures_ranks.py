@@ -39,9 +39,10 @@ def blocks(evidence: Evidence) -> Blocks | None:
     """What the diagram of mean ranks is drawn from; None below three activations or tasks, or where all are tied."""
     board = evidence.board
     labels = [label for label in board.labels if not board.gaps(label)]
-    if len(labels) < FEWEST or len(board.tables) < FEWEST:
+    tables = [table for table in board.tables if table.task.family != LAB] or board.tables
+    if len(labels) < FEWEST or len(tables) < FEWEST:
         return None
-    gains = [_gains(table, labels) for table in board.tables]
+    gains = [_gains(table, labels) for table in tables]
     return Blocks(labels, gains) if any(len(set(of_task)) > 1 for of_task in gains) else None
 
 

@@ -15,6 +15,9 @@ ALPHA = 0.05
 """1 − level of an interval, and the chance of any false `better` or `worse` on a whole board."""
 POWER = 0.8
 """Chance of seeing a difference as large as the resolution."""
+FEWEST_PAIRS = 5
+"""Below this nothing is called better or worse, however large the difference: it would hang on the assumed normality
+alone (the exact test by signs cannot go below p = 0.0625 at 5 pairs either). Our choice."""
 FEWEST_FUNCTIONS = 6
 """Functions that a rank correlation needs before it gets an interval."""
 _POINTS = 2000
@@ -98,6 +101,10 @@ class Correlation:
     """95 % interval, NaN below `FEWEST_FUNCTIONS`."""
     n: int
     """Functions."""
+
+    def __str__(self) -> str:
+        known = not math.isnan(self.low)
+        return f"{self.tau:+.2f} [{self.low:+.2f}, {self.high:+.2f}]" if known else f"{self.tau:+.2f}"
 
 
 def kendall(first: Sequence[float], second: Sequence[float]) -> Correlation:

@@ -9,8 +9,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from bench.compare import BASELINE, Board, Row, TaskTable, clrs_mean
-from bench.inference import ALPHA, Estimate, half_width, holm, p_value, probability_of_improvement, resolution
+from bench.clrs import clrs_mean
+from bench.compare import BASELINE, Board, Row, TaskTable
+from bench.inference import (
+    ALPHA,
+    FEWEST_PAIRS,
+    Estimate,
+    half_width,
+    holm,
+    p_value,
+    probability_of_improvement,
+    resolution,
+)
 
 Verdict = Literal["better", "worse", "no different", "not enough seeds", "failed"]
 
@@ -22,10 +32,6 @@ SIGNS: Mapping[Verdict, str] = {
     "failed": "✕",
 }
 """How a verdict is written where there is no room for words."""
-
-FEWEST_PAIRS = 5
-"""Below this no verdict is given, however large the difference: it would hang on the assumed normality alone (the
-exact test by signs cannot go below p = 0.0625 at 5 pairs either). Our choice."""
 
 MARGINS: Mapping[str, float] = {"vision": 0.2, "molecules": 0.005, "clrs30": 1.0, "lab": 0.02}
 """Region of equivalence by family of tasks, in the unit of its scores: a difference whose whole interval lies within

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from bench import describe
-from bench.compare import BASELINE, CLRS_ALGORITHMS, CLRS_FAMILY, Row
+from bench import clrs, describe
+from bench.compare import BASELINE, Row
 from bench.evidence import Evidence, gather
-from bench.inference import Estimate
 from bench.judge import SIGNS, Judgement, TaskJudgement, counted
 from bench.leaderboard_task import difference_cell, score_cell, task_section
 from bench.leaderboard_transfer import transfer_section
 from bench.overall import Overall
-from bench.profiles import PROFILES, base_of
 from bench.store import Loaded
-from bench.tables import count_of, escape, markdown, number
+from bench.tables import escape, markdown, number
 
 INTRODUCTION = """\
 # Leaderboard
@@ -36,8 +34,8 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   (a cell ended without a score).
 * **Field** is the mean log-ratio to ReLU over the families of tasks: +0.05 is a score about 5 % above ReLU's, counted
   from the level of a guess. **Lab** is the same for the synthetic lab, where functions are mined; the two are never
-  averaged. A **rank** is 1 + the number of rows that are better beyond chance, so rows that cannot be told apart share
-  it. Only activations with a score on every task and no failed cell are ranked.
+  averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
+  activations with a score on every task and no failed cell are ranked, and only beside a ReLU that has all of them.
 * **Cost** is a ratio to ReLU on the same kind of machine: processor time of the training for cells on a CPU, time by
   the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. ◆ marks what no other row beats
   in both quality and time.
@@ -77,7 +75,7 @@ def ranking_table(evidence: Evidence) -> str:
     """The ranking of one board; empty where nothing can be ranked."""
     if not evidence.ranked:
         return ""
-    tuned = {row.label: row for row in evidence.tuned.overall} if evidence.tuned else {}
+    tuned = _by_graph(evidence.tuned) if evidence.tuned else {}
     head = [
         "rank",
         "activation",
@@ -94,8 +92,9 @@ def ranking_table(evidence: Evidence) -> str:
     ]
     rows = [_ranking_row(evidence, row) for row in evidence.ranked]
     if tuned:
-        head.append("field, re-tuned")
-        rows = [[*cells, _estimate(_field(tuned.get(str(cells[1]))))] for cells in rows]
+        head += ["field, re-tuned", "lab, re-tuned"]
+        for cells, row in zip(rows, evidence.ranked, strict=True):
+            cells += _means(tuned.get(evidence.facts[row.label].graph_hash))
     return markdown(head, rows)
 
 
@@ -111,8 +110,7 @@ def _ranking_row(evidence: Evidence, row: Overall) -> list[object]:
     return [
         row.rank,
         row.label,
-        "0" if row.label == BASELINE else _estimate(row.field),
-        "0" if row.label == BASELINE else _estimate(row.lab),
+        *_means(row),
         worst,
         " ".join(f"{sign}{verdicts[verdict]}" for verdict, sign in SIGNS.items() if verdicts[verdict]),
         f"{cost.time:.2f}" if cost.time is not None else "",
@@ -126,16 +124,11 @@ def _ranking_row(evidence: Evidence, row: Overall) -> list[object]:
 
 def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     board = evidence.board
-    base = base_of(board.profile)
-    yield f"## Profile `{board.profile}`, {'real benchmarks' if board.track == 'real' else 'stand-ins'}\n"
-    if base in PROFILES:
-        yield f"Budget: {PROFILES[base].summary}.\n"
-    if board.track == "stand-in":
-        yield "**Stand-in data**: these numbers say that the machinery works, and nothing about the real benchmark.\n"
+    yield f"## {describe.title(evidence, '`')}\n"
     yield "### At a glance\n"
-    yield "".join(f"* {line}\n" for line in _glance(evidence))
+    yield "".join(f"* {escape(line)}\n" for line in describe.glance(evidence))
     yield "### Ranking\n"
-    yield ranking_table(evidence) or "No activation has a score on every task of this board.\n"
+    yield ranking_table(evidence) or "Nothing can be ranked.\n"
     mined = {label: facts.mined_on for label, facts in evidence.facts.items() if facts.mined_on}
     if mined:
         yield "".join(f"* {label} was mined on {', '.join(found)}.\n" for label, found in mined.items())
@@ -148,9 +141,9 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     yield _matrix(evidence, lambda task, row: difference_cell(task.by_label.get(row), task.table))
     yield "### Scores\n"
     yield _matrix(evidence, lambda task, row: score_cell(_row(task.by_label.get(row)), task.table))
-    algorithms = sum(table.task.family == CLRS_FAMILY for table in board.tables)
-    if 0 < algorithms < CLRS_ALGORITHMS:
-        yield f"CLRS-30: {algorithms} of {CLRS_ALGORITHMS} algorithms were run, so no mean over them is formed.\n"
+    algorithms = sum(table.task.family == clrs.FAMILY for table in board.tables)
+    if 0 < algorithms < clrs.ALGORITHMS:
+        yield f"CLRS-30: {algorithms} of {clrs.ALGORITHMS} algorithms were run, so no mean over them is formed.\n"
     yield "### Tasks\n"
     yield _task_table(evidence)
     for table in board.tables:
@@ -161,27 +154,6 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     yield "### What it was run on\n"
     records = [record for table in board.tables for record in table.records]
     yield "".join(f"* {escape(line)}\n" for line in describe.ran_on(records))
-
-
-def _glance(evidence: Evidence) -> Iterator[str]:
-    """The board in a few sentences: what was told apart from ReLU, and how much could not be."""
-    board = evidence.board
-    cells = sum(len(table.records) for table in board.tables)
-    yield (
-        f"{count_of(len(board.labels), 'activation')} on {count_of(len(board.tables), 'task')}, "
-        f"{count_of(cells, 'cell')}, of which {len(describe.failures(board))} failed."
-    )
-    rows = [(task, row) for task in evidence.tasks[: len(board.tables)] for row in task.rows if row.verdict]
-    for verdict in ("better", "worse", "no different"):
-        found = [f"{row.label} on {task.table.task.name}" for task, row in rows if row.verdict == verdict]
-        if found:
-            yield f"{verdict.capitalize()}{' from' if verdict == 'no different' else ' than'} ReLU: {', '.join(found)}."
-    open_ones = sum(row.verdict == "not enough seeds" for _, row in rows)
-    if open_ones:
-        yield f"{open_ones} of {len(rows)} comparisons have not enough seeds to say."
-    ranks = {row.rank for row in evidence.ranked}
-    if len(evidence.ranked) > 1 and ranks == {1}:
-        yield "Overall, no ranked activation can be told from another: all share rank 1."
 
 
 def _matrix(evidence: Evidence, cell: Callable[[TaskJudgement, str], str]) -> str:
@@ -243,9 +215,13 @@ def _row(judgement: Judgement | None) -> Row | None:
     return judgement.row if judgement else None
 
 
-def _field(row: Overall | None) -> Estimate | None:
-    return row.field if row else None
+def _by_graph(evidence: Evidence) -> dict[str, Overall]:
+    """The rows of a board by their functions: names may carry a part of the hash on one board and none on another."""
+    return {evidence.facts[row.label].graph_hash: row for row in evidence.overall}
 
 
-def _estimate(estimate: Estimate | None) -> str:
-    return "" if estimate is None else str(estimate)
+def _means(row: Overall | None) -> list[str]:
+    """Mean log-ratio to ReLU over the field, and over the lab."""
+    found = (row.field, row.lab) if row is not None else (None, None)
+    zero = row is not None and row.label == BASELINE
+    return ["" if one is None else "0" if zero else str(one) for one in found]

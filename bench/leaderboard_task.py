@@ -74,7 +74,7 @@ def _rows(task: TaskJudgement, tuned: TaskJudgement | None) -> Iterator[list[obj
         cells: list[object] = [
             row.label,
             score_cell(row, table),
-            difference_cell(judged, table).rstrip("".join(SIGNS.values()) + " ") if judged.difference else "",
+            estimate(judged.difference, metric) + _mark(row, table) if judged.difference and not baseline else "",
             judged.verdict or "",
             "" if math.isnan(judged.p) else f"{judged.p:.2g}",
             "" if baseline or judged.improvement is None else f"{judged.improvement:.0%}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from bench.evidence import Evidence
@@ -45,21 +44,19 @@ def _correlations(evidence: Evidence, found: Transfer) -> Iterator[str]:
     if len(tasks) <= MOST_TASKS:
         names = [table.task.name for table in evidence.board.tables]
         rows = [[a, *(_cell(found, a, b) for b in names)] for a in names]
-        yield "**Kendall's tau between tasks**:\n"
+        yield "**Kendall's tau between tasks** (95 % interval):\n"
         yield markdown(["", *names], rows)
     if found.functions < FEWEST_FUNCTIONS:
         yield f"Fewer than {FEWEST_FUNCTIONS} functions give a correlation no interval: these say next to nothing.\n"
 
 
 def _pair(first: str, second: str, one: Correlation) -> list[object]:
-    known = not math.isnan(one.low)
-    text = f"{one.tau:+.2f} [{one.low:+.2f}, {one.high:+.2f}]" if known else f"{one.tau:+.2f}"
-    return [first.removeprefix("family "), second.removeprefix("family "), text, one.n]
+    return [first.removeprefix("family "), second.removeprefix("family "), str(one), one.n]
 
 
 def _cell(found: Transfer, a: str, b: str) -> str:
     one = found.between.get((a, b)) or found.between.get((b, a))
-    return f"{one.tau:+.2f}" if one else ""
+    return str(one) if one else ""
 
 
 def _picks(picks: Sequence[Pick]) -> str:

@@ -1,5 +1,5 @@
-"""One number for an activation over many tasks: the mean log-ratio to ReLU, its interval, and ranks shared by rows that
-cannot be told apart.
+"""One number for an activation over many tasks: the mean log-ratio to ReLU, its interval, and ranks that count only
+who is better beyond chance.
 
 A task's log-ratio is ln(skill / ReLU's skill), where skill is the mean score less the score of a guess, or ln(ReLU's
 mean / mean) where lower is better; scores that are logarithms already are subtracted. It is taken over tasks of a
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.compare import BASELINE, Board, TaskTable
-from bench.inference import ALPHA, Estimate, half_width, holm, p_value
+from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, half_width, holm, p_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,9 +69,10 @@ def rank_board(board: Board) -> tuple[Overall, ...]:
     over_field, over_lab = _Means.of(field, complete), _Means.of(lab, complete)
     chosen = over_field or over_lab
     hopeless = chosen.undefined(BASELINE) if chosen else []
+    relu = ("ReLU is incomplete",) if BASELINE in board.labels and board.gaps(BASELINE) else ()
     rows = []
     for label in board.labels:
-        gaps = tuple(board.gaps(label))
+        gaps = tuple(board.gaps(label)) or relu
         lost = [] if gaps or chosen is None else chosen.undefined(label)
         gaps += tuple(
             f"{'ReLU' if task in hopeless else 'its score'} on {task} is no better than a guess" for task in lost
@@ -162,6 +163,8 @@ class _Means:
     """Squared standard error of the mean."""
     df: Matrix
     """By Welch and Satterthwaite."""
+    pairs: Matrix
+    """On the task that has the fewest."""
 
     @staticmethod
     def of(tables: Sequence[TaskTable], labels: list[str]) -> _Means | None:
@@ -175,7 +178,9 @@ class _Means:
         with np.errstate(all="ignore"):
             parts = weights**2 * error
             df = parts.sum(0) ** 2 / (parts**2 / (n - 1)).sum(0)
-        return _Means(labels, [t.task.name for t in tables], ratio, (weights * ratio).sum(0), parts.sum(0), df)
+        return _Means(
+            labels, [t.task.name for t in tables], ratio, (weights * ratio).sum(0), parts.sum(0), df, n.min(0)
+        )
 
     def against(self, label: str, other: str = BASELINE) -> Estimate | None:
         """Mean log-ratio of one activation to another."""
@@ -198,13 +203,18 @@ class _Means:
         return self.tasks[place], float(found[place])
 
     def beaten(self, labels: Sequence[str]) -> dict[str, int]:
-        """For each activation, how many of the others are better: t tests of all pairs, adjusted by Holm."""
+        """For each activation, how many of the others are better: t tests of all two with pairs enough, adjusted by
+        Holm."""
         places = [self.labels.index(label) for label in labels]
         pairs = [(a, b) for i, a in enumerate(places) for b in places[i + 1 :]]
-        raw = [
-            p_value(float(self.ratio[pair]), math.sqrt(float(self.error[pair])), float(self.df[pair])) for pair in pairs
-        ]
+        raw = [self._p(*pair) for pair in pairs]
         losses = Counter(
             (b if self.ratio[a, b] > 0 else a) for (a, b), p in zip(pairs, holm(raw), strict=True) if p < ALPHA
         )
         return {label: losses[self.labels.index(label)] for label in labels}
+
+    def _p(self, a: int, b: int) -> float:
+        """Of the t test that two activations are alike; NaN where some task has too few pairs of them."""
+        if self.pairs[a, b] < FEWEST_PAIRS:
+            return math.nan
+        return p_value(float(self.ratio[a, b]), math.sqrt(float(self.error[a, b])), float(self.df[a, b]))

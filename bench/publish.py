@@ -48,7 +48,7 @@ def write_board(
     except OSError as error:
         with contextlib.suppress(OSError):  # its folder may be a file: nothing was written
             draft.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
+        raise StoreError(f"cannot write {error.filename or path}: {(error.strerror or str(error)).lower()}") from None
     print(f"{path}: {count_of(len(loaded.records), 'record')}", file=sys.stderr)
     if html is not None:
         from bench.site import write_site
@@ -72,12 +72,12 @@ def load(root: Path, curves: bool) -> Loaded:
 
 
 def _draw(loaded: Loaded, folder: Path) -> None:
-    """Draw the pictures of every board into a folder of its own, and remove what earlier drawings left there."""
+    """Draw the pictures of every board into a folder of its own, and remove what earlier drawings left in such ones."""
     from bench.figures import draw
 
-    for evidence in gather(loaded.records):
-        drawn = draw(evidence, folder / evidence.folder)
-        for path in set((folder / evidence.folder).glob("*.svg")).difference(drawn):
+    drawn = {path for evidence in gather(loaded.records) for path in draw(evidence, folder / evidence.folder)}
+    for track in ("real", "stand-in"):
+        for path in set(folder.glob(f"*-{track}/*.svg")).difference(drawn):
             path.unlink()
 
 

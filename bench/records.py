@@ -25,6 +25,9 @@ Outcome = Literal["ok", "diverged", "out_of_memory", "timeout", "crashed", "inva
 RETRYABLE: frozenset[Outcome] = frozenset({"out_of_memory", "timeout", "crashed"})
 """Outcomes that say something of the machine, so another try may end otherwise; the others are final."""
 
+LARGEST_SCORE = 1e100
+"""Beyond it the squares of a mean and a deviation overflow."""
+
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 """A name that is also the name of a file or a folder."""
 
@@ -231,8 +234,8 @@ class Record(Part):
             if self.score is not None:
                 raise ValueError(f"a cell that ended as {self.outcome} carries a score")
             return self
-        if self.score is None or self.score - self.score != 0:
-            raise ValueError("the outcome is ok but the score is not a finite number")
+        if self.score is None or not abs(self.score) < LARGEST_SCORE:
+            raise ValueError(f"the outcome is ok but the score is not a finite number below {LARGEST_SCORE:g}")
         if self.injection is None or self.injection.swapped != self.task.sites or self.injection.left:
             raise ValueError("the outcome is ok but the injection audit does not show every declared site swapped")
         return self

@@ -27,7 +27,7 @@ class Pick:
     tasks: int
     """Tasks on which it is judged: all others of the field, or the one left out."""
     gain: float
-    """Its mean log-ratio to ReLU there."""
+    """Its mean log-ratio to ReLU there; families weigh the same."""
     best: str
     """The function that is best there."""
     regret: float
@@ -73,14 +73,15 @@ def transfer(board: Board) -> Transfer | None:
     for table in tables:
         families[table.task.family].append(table.task.name)
     orders = {**gains, **(_families(gains, families, labels) if len(families) > 1 else {})}
-    lab = families.get(LAB, [])
+    lab, kinds = families.get(LAB, []), {table.task.name: table.task.family for table in tables}
     field = [task for task in gains if task not in lab] or lab
     return Transfer(
         functions=len(labels),
         between=_correlations(orders, families, labels),
-        picked_on_one=tuple(_picks(gains, lab, field)),
+        picked_on_one=tuple(_picks(gains, lab, field, kinds)),
         left_one_out=tuple(
-            _pick(f"all but {task}", [other for other in field if other != task], [task], gains) for task in field
+            _pick(f"all but {task}", [other for other in field if other != task], [task], gains, kinds)
+            for task in field
         )
         if len(field) > 1
         else (),
@@ -123,6 +124,15 @@ def _mean(gains: Gains, tasks: Sequence[str], labels: Sequence[str]) -> dict[str
     return {label: statistics.fmean(gains[task][label] for task in tasks) for label in labels}
 
 
+def _over_families(
+    gains: Gains, tasks: Sequence[str], kinds: Mapping[str, str], labels: Sequence[str]
+) -> dict[str, float]:
+    """Mean over the tasks of a family, then over families."""
+    families = list(dict.fromkeys(kinds[task] for task in tasks))
+    means = [_mean(gains, [task for task in tasks if kinds[task] == family], labels) for family in families]
+    return {label: statistics.fmean(mean[label] for mean in means) for label in labels}
+
+
 def _correlations(
     orders: Gains, families: Mapping[str, Sequence[str]], labels: Sequence[str]
 ) -> dict[tuple[str, str], Correlation]:
@@ -138,21 +148,21 @@ def _correlations(
     }
 
 
-def _picks(gains: Gains, lab: Sequence[str], field: Sequence[str]) -> Iterator[Pick]:
+def _picks(gains: Gains, lab: Sequence[str], field: Sequence[str], kinds: Mapping[str, str]) -> Iterator[Pick]:
     """Picked on the lab as a whole and on each task; judged on the other tasks of the field, which the lab is not."""
     if lab and field != lab:
-        yield _pick("the lab", lab, field, gains)
+        yield _pick("the lab", lab, field, gains, kinds)
     for task in gains:
         others = [other for other in field if other != task]
         if others:
-            yield _pick(task, [task], others, gains)
+            yield _pick(task, [task], others, gains, kinds)
 
 
-def _pick(picked_on: str, by: Sequence[str], judged_on: Sequence[str], gains: Gains) -> Pick:
-    """Take the best function by some tasks, ties by name, and see how it does on others."""
+def _pick(picked_on: str, by: Sequence[str], judged_on: Sequence[str], gains: Gains, kinds: Mapping[str, str]) -> Pick:
+    """Take the best function by some tasks, ties by name, and see how it does on others; families weigh the same."""
     labels = sorted(gains[by[0]])
-    chosen = max(labels, key=lambda label: _mean(gains, by, [label])[label])
-    there = _mean(gains, judged_on, labels)
+    here, there = (_over_families(gains, tasks, kinds, labels) for tasks in (by, judged_on))
+    chosen = max(labels, key=lambda label: here[label])
     best = max(labels, key=lambda label: (there[label], label == chosen))
     worst = min(judged_on, key=lambda task: gains[task][chosen])
     regret = there[best] - there[chosen] if best != chosen else 0.0

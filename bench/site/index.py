@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench import describe
@@ -11,23 +11,16 @@ from bench.evidence import Evidence
 from bench.judge import SIGNS, TaskJudgement, counted
 from bench.leaderboard import unranked
 from bench.overall import Overall
-from bench.profiles import PROFILES, TUNED, base_of
 from bench.records import Record
 from bench.site import words
 from bench.site.assets import file_name
 from bench.site.cells import MISSING, Cell, Column, Line, Table, minus, number, order, sign
 from bench.site.pictures import Picture
 from bench.site.transfer import transfer_tables
-from bench.tables import count_of
 from bench.tables import number as metric_number
 
 Href = Callable[[Record], str]
 """The page of a record's activation."""
-
-RETUNED = (
-    "Runs of their own in which every activation, ReLU too, had its learning rate chosen from the same grid by "
-    "validation."
-)
 
 
 @dataclass(frozen=True)
@@ -48,13 +41,6 @@ class BoardView:
     ran_on: Sequence[str]
 
 
-def board_title(evidence: Evidence) -> str:
-    """A board's heading."""
-    board = evidence.board
-    retuned = ", learning rate re-tuned" if board.profile.endswith(TUNED) else ""
-    return f"Profile {base_of(board.profile)}, {'real benchmarks' if board.track == 'real' else 'stand-ins'}{retuned}"
-
-
 def task_page(evidence: Evidence, task: TaskJudgement) -> str:
     """Path of a task's page in the site."""
     return f"tasks/{file_name(evidence.board.profile, evidence.board.track, task.table.task.name)}"
@@ -67,8 +53,8 @@ def view(evidence: Evidence, pictures: Sequence[Picture], href: Href) -> BoardVi
     pages = {row.label: href(row.records[0]) for table in board.tables for row in table.rows}
     return BoardView(
         id=place,
-        title=board_title(evidence),
-        sentences=list(_sentences(evidence)),
+        title=describe.title(evidence),
+        sentences=list(describe.glance(evidence)),
         ranking=_ranking(evidence, pages, place),
         gaps=unranked(evidence),
         matrix=_matrix(evidence, pages, place),
@@ -78,28 +64,6 @@ def view(evidence: Evidence, pictures: Sequence[Picture], href: Href) -> BoardVi
         failures=words.failures(describe.failures(board), f"{place}-failures"),
         ran_on=describe.ran_on(records),
     )
-
-
-def _sentences(evidence: Evidence) -> Iterator[str]:
-    board = evidence.board
-    base = base_of(board.profile)
-    if base in PROFILES:
-        yield f"Budget: {PROFILES[base].summary}."
-    if board.profile.endswith(TUNED):
-        yield RETUNED
-    if board.track == "stand-in":
-        yield describe.STAND_IN
-    own = evidence.tasks[: len(board.tables)]
-    cells = sum(len(table.records) for table in board.tables)
-    given = [row.verdict for task in own for row in task.rows if row.verdict]
-    text = ", ".join(f"{given.count(verdict)} {verdict}" for verdict in SIGNS if verdict in given)
-    yield (
-        f"{count_of(len(board.labels), 'activation')} on {count_of(len(board.tables), 'task')}, "
-        f"{count_of(cells, 'run')}, of which {len(describe.failures(board))} failed. "
-        f"{count_of(len(given), 'comparison')} with ReLU{f': {text}' if text else ''}."
-    )
-    if len(evidence.ranked) > 1 and {row.rank for row in evidence.ranked} == {1}:
-        yield "Overall, no ranked activation can be told from another: all share rank 1."
 
 
 def _ranking(evidence: Evidence, pages: dict[str, str], place: str) -> Table:
@@ -120,7 +84,7 @@ def _ranking(evidence: Evidence, pages: dict[str, str], place: str) -> Table:
         Column("mined on", kind="text"),
     ]
     lines = [_ranking_line(evidence, row, pages[row.label]) for row in evidence.overall]
-    return Table(f"{place}-ranking", f"Ranking: {board_title(evidence)}", columns, lines, heading=1, filters=True)
+    return Table(f"{place}-ranking", f"Ranking: {describe.title(evidence)}", columns, lines, heading=1, filters=True)
 
 
 def _ranking_line(evidence: Evidence, row: Overall, page: str) -> Line:
@@ -173,7 +137,7 @@ def _matrix(evidence: Evidence, pages: dict[str, str], place: str) -> Table:
         Column("activation", kind="text"),
         *(Column(task.table.task.name, kind="ordered") for task in evidence.tasks),
     ]
-    caption = f"Verdicts by task: {board_title(evidence)}"
+    caption = f"Verdicts by task: {describe.title(evidence)}"
     return Table(f"{place}-verdicts", caption, columns, lines, heading=0, sorted_by=None)
 
 
@@ -206,4 +170,4 @@ def _tasks(evidence: Evidence, place: str) -> Table:
             else Cell(f"±{metric_number(margin, metric)}", order(margin), kind="number"),
         ]
         lines.append(Line(cells))
-    return Table(f"{place}-tasks", f"Tasks: {board_title(evidence)}", columns, lines, sorted_by=None)
+    return Table(f"{place}-tasks", f"Tasks: {describe.title(evidence)}", columns, lines, sorted_by=None)

@@ -13,7 +13,7 @@ from bench.evidence import Evidence
 from bench.judge import Judgement, TaskJudgement
 from bench.site import words
 from bench.site.cells import Cell, Column, Line, Table, number, order, sign
-from bench.site.index import Href, board_title
+from bench.site.index import Href
 from bench.site.pictures import Picture
 
 RESULTS = (
@@ -69,7 +69,7 @@ def task_view(evidence: Evidence, task: TaskJudgement, pictures: Sequence[Pictur
         name=table.task.name,
         title=table.task.title,
         board_id=evidence.folder,
-        board_title=board_title(evidence),
+        board_title=describe.title(evidence),
         warning=describe.STAND_IN if table.task.track == "stand-in" else "",
         facts=[*describe.facts(table), *(("Ran on", line) for line in describe.ran_on(table.records))],
         resolution=describe.resolving(task),

@@ -16,16 +16,14 @@ def transfer_tables(evidence: Evidence, place: str) -> list[Table]:
     found = evidence.transfer
     if found is None:
         return []
-    tasks = {table.task.name for table in evidence.board.tables}
-    families = [(pair, one) for pair, one in found.between.items() if not set(pair) <= tasks]
     names = [Column("first", kind="text"), Column("second", kind="text")]
     columns = [*names, Column("tau", "Kendall's tau, 95 % interval", largest_first=True), Column("functions")]
     tables = [
         Table(
-            f"{place}-families",
-            "Do families of tasks agree on the order of functions? Kendall's tau and its 95 % interval",
+            f"{place}-agreement",
+            "Do tasks, and families of tasks, agree on the order of functions? Kendall's tau and its 95 % interval",
             columns,
-            [_correlation(first, second, one) for (first, second), one in families],
+            [_correlation(first, second, one) for (first, second), one in reversed(list(found.between.items()))],
             sorted_by=None,
         ),
         _picks(
@@ -38,11 +36,9 @@ def transfer_tables(evidence: Evidence, place: str) -> list[Table]:
 
 
 def _correlation(first: str, second: str, one: Correlation) -> Line:
-    text = f"{one.tau:+.2f}" if math.isnan(one.low) else f"{one.tau:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
-    tau = (
-        Cell(MISSING, "", words="missing") if math.isnan(one.tau) else Cell(minus(text), order(one.tau), kind="number")
-    )
-    names = [Cell(name.removeprefix("family ")) for name in (first, second)]
+    known = not math.isnan(one.tau)
+    tau = Cell(minus(str(one)), order(one.tau), kind="number") if known else Cell(MISSING, "", words="missing")
+    names = [Cell(name) for name in (first, second)]
     return Line([*names, tau, number(one.n, "d")])
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import StoreError, UsageError
 from bench.evidence import flat, gather
-from bench.judge import FEWEST_PAIRS, SIGNS
+from bench.inference import FEWEST_PAIRS
+from bench.judge import SIGNS
 from bench.publish import load
 from bench.records import Record
 from bench.site import assets

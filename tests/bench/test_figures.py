@@ -25,7 +25,7 @@ from bench.style import DASHES, figure
 
 from .conftest import ROOT, record_fields
 
-TASKS = {"vision-a": "vision", "molecules-c": "molecules", "lab-d": "lab"}
+TASKS = {"vision-a": "vision", "vision-b": "vision", "molecules-c": "molecules", "lab-d": "lab"}
 SMALL = {
     "lab-field.svg", "cost.svg", "critical-difference.svg", "tau.svg",
     *(f"{kind}-{task}.svg" for kind in ("forest", "curves") for task in TASKS),

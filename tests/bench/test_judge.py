@@ -8,9 +8,10 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from bench.compare import CLRS_ALGORITHMS, make_boards
-from bench.inference import resolution
-from bench.judge import FEWEST_PAIRS, MARGINS, SIGNS, Judgement, TaskJudgement, counted, interval, judge
+from bench.clrs import ALGORITHMS
+from bench.compare import make_boards
+from bench.inference import FEWEST_PAIRS, resolution
+from bench.judge import MARGINS, SIGNS, Judgement, TaskJudgement, counted, interval, judge
 from bench.records import Record
 
 from .conftest import MakeRecord
@@ -249,12 +250,12 @@ def test_a_task_resolves_by_the_pooled_scatter_and_the_commonest_number_of_pairs
 
 def test_the_clrs_mean_is_judged_and_shares_the_error(make_record: MakeRecord) -> None:
     held = []
-    for number in range(CLRS_ALGORITHMS):
+    for number in range(ALGORITHMS):
         for name, scores in (("relu", RELU), ("gelu", shifted(2, 1 + number / 30))):
             held += records(make_record, name, scores, f"clrs30-a{number:02}", "clrs30")
     *algorithms, mean = judged(held)
-    assert len(algorithms) == CLRS_ALGORITHMS
-    assert mean.tests == CLRS_ALGORITHMS + 1
+    assert len(algorithms) == ALGORITHMS
+    assert mean.tests == ALGORITHMS + 1
     assert mean.margin == MARGINS["clrs30"]
     row = mean.by_label["gelu"]
     assert row.difference is not None

@@ -129,7 +129,7 @@ def test_a_retuned_column_stands_beside_the_fixed_recipe(records: list[Record]) 
         for seed in range(5)
     ]
     text = board([*records, *tuned])
-    assert "## Profile `smoke-tuned`" not in text
+    assert "re-tuned\n\n### At a glance" not in text
     row = row_of(section(text, "digits"), "gelu")
     assert row["score"] == "92.52 ± 1.60 (5)"  # the fixed recipe's own seeds, not ten
     assert row["re-tuned: score"] == "92.52 ± 1.60 (5) lr ×2"
@@ -138,7 +138,7 @@ def test_a_retuned_column_stands_beside_the_fixed_recipe(records: list[Record]) 
     assert "0.1 times one of 0.5, 1, 2, by the highest mean valid over seeds 1000, 1001" in text
     assert "`bench tune --profile smoke --tasks digits" in text
     alone = board(tuned)
-    assert "## Profile `smoke-tuned`, stand-ins" in alone
+    assert "## Profile `smoke`, stand-ins, learning rate re-tuned" in alone
 
 
 def test_stand_ins_stand_apart(records: list[Record]) -> None:
@@ -146,7 +146,7 @@ def test_stand_ins_stand_apart(records: list[Record]) -> None:
     real, stand_in = text.index("## Profile `smoke`, real"), text.index("## Profile `smoke`, stand-ins")
     assert real < text.index("### lab-feynman") < stand_in < text.index("### digits")
     assert "lab-feynman" not in text[stand_in:]
-    assert "**Stand-in data**" in text[stand_in:]
+    assert "* Stand-in data:" in text[stand_in:]
 
 
 def test_what_is_missing_is_named(records: list[Record]) -> None:

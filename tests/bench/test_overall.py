@@ -172,12 +172,31 @@ def test_the_lab_is_kept_apart(make_record: MakeRecord) -> None:
 
 
 def test_a_board_of_the_lab_alone_is_ranked_by_it(make_record: MakeRecord) -> None:
-    held = records(make_record, "a", {"relu": [0.0, 0.1, 0.2], "gelu": [-3.0, -3.1, -2.8]}, family="lab", **LOG)
-    found = ranked(held)
+    scores = {"relu": [0.0, 0.1, 0.2, 0.0, 0.1], "gelu": [-3.0, -3.1, -2.8, -3.1, -2.9]}
+    found = ranked(records(make_record, "a", scores, family="lab", **LOG))
     gelu = found["gelu"]
     assert gelu.field is None
     assert gelu.ranked_by == gelu.lab
     assert (gelu.rank, found["relu"].rank) == (1, 2)
+
+
+def test_nobody_is_ranked_below_another_by_fewer_pairs_than_a_verdict_needs(make_record: MakeRecord) -> None:
+    scores = {"relu": [70.0, 71.0, 70.0, 71.0, 70.0], "gelu": [90.0, 90.0, 91.0, 90.0, 91.0]}
+    for pairs, ranks in ((5, {1, 2}), (4, {1})):
+        found = ranked(records(make_record, "t", {name: held[:pairs] for name, held in scores.items()}))
+        assert {row.rank for row in found.values()} == ranks
+        few = records(make_record, "u", {name: held[:pairs] for name, held in scores.items()})
+        both = ranked([*records(make_record, "t", scores), *few])
+        assert {row.rank for row in both.values()} == ranks
+
+
+def test_beside_an_incomplete_relu_nobody_is_ranked(make_record: MakeRecord) -> None:
+    held = records(make_record, "t", {"relu": [60.0, 61.0], "gelu": [62.0, 63.0]})
+    held.append(make_record("t", "relu", 2, family="vision", outcome="diverged"))
+    found = ranked(held)
+    assert found["gelu"].gaps == ("ReLU is incomplete",)
+    assert found["relu"].gaps == ("t: 1 diverged of 3",)
+    assert {row.rank for row in found.values()} == {None}
 
 
 def test_worst_is_the_task_farthest_behind_relu(make_record: MakeRecord) -> None:

@@ -129,10 +129,14 @@ def test_pictures_and_pages_beside_the_board(tmp_path: Path) -> None:
     drawn.mkdir(parents=True)
     (drawn / "forest-gone.svg").write_text("of an earlier rendering")
     (pictures / "mine.svg").write_text("somebody's own")
+    gone = pictures / "cpu-real" / "cost.svg"
+    gone.parent.mkdir()
+    gone.write_text("of a board that is no more")
     text = write_board(results, False, figures=pictures, html=site).read_text()
     assert "(docs/pictures/smoke-stand-in/forest-digits.svg)" in text
     assert {path.name for path in drawn.iterdir()} == set(re.findall(r"smoke-stand-in/([^)]+)\)", text))
     assert (pictures / "mine.svg").exists()
+    assert not gone.exists()
     assert "digits" in (site / "index.html").read_text()
     assert "pictures" not in write_board(results, False).read_text()
     (tmp_path / "file").touch()
