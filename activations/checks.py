@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REACH, POINTS = 10, 2001
 """The two forms of a pointwise function are compared on this many even points of [-REACH, REACH], and at the edges."""
-EDGES = (0.0, -0.0, 1e-30, -1e-30, 100.0, -100.0, 1e4, -1e4)
+_EDGES = (0.0, -0.0, 1e-30, -1e-30, 100.0, -100.0, 1e4, -1e4)
 SHAPE = (8, 16)
 """Those of another function are compared on one tensor of this shape, whose normal numbers are always the same."""
 
@@ -57,7 +57,7 @@ def bfloat16_reach(activation: Activation) -> float:
     x = every[every.isfinite()].reshape(-1, 1)
     leaf = x.clone().requires_grad_()
     value = activation.module()(leaf)
-    gradient = _torch_gradient(value, leaf, torch.ones_like(value))
+    gradient = torch_gradient(value, leaf)
     size = x.abs().double()
     failed = size[~(value.isfinite() & gradient.isfinite())]
     if not failed.numel():
@@ -71,7 +71,7 @@ def agreement(activation: Activation) -> Agreement:
     import numpy as np
 
     if activation.graph.pointwise:
-        points = np.concatenate([np.linspace(-REACH, REACH, POINTS), EDGES]).reshape(-1, 1)
+        points = np.concatenate([np.linspace(-REACH, REACH, POINTS), _EDGES]).reshape(-1, 1)
         x, cotangent = points.astype(np.float32), np.ones_like(points, np.float32)
     else:
         x, cotangent = np.random.default_rng(0).standard_normal((2, *SHAPE)).astype(np.float32)
@@ -85,18 +85,25 @@ def _by_torch(activation: Activation, x: Array, cotangent: Array) -> tuple[Array
 
     leaf = torch.tensor(x, requires_grad=True)
     value = activation.module()(leaf)
-    gradient = _torch_gradient(value, leaf, torch.tensor(cotangent))
+    gradient = torch_gradient(value, leaf, torch.tensor(cotangent))
     return value.detach().numpy(), gradient.numpy(force=True)
 
 
-def _torch_gradient(value: Any, leaf: Any, cotangent: Any) -> Any:
-    """The gradient by the leaf; 0 where nothing depends on it."""
+def torch_gradient(value: Any, x: Any, cotangent: Any = None, again: bool = False) -> Any:
+    """The gradient by x; 0 where nothing depends on it.
+
+    Args:
+        value: a tensor computed from x.
+        cotangent: what the gradient is a product with, of the shape of the value; ones when left out.
+        again: whether the gradient is to be differentiated, too.
+    """
     import torch
 
     if not value.requires_grad:
-        return torch.zeros_like(leaf)
-    (found,) = torch.autograd.grad(value, leaf, cotangent, allow_unused=True)
-    return torch.zeros_like(leaf) if found is None else found
+        return torch.zeros_like(x)
+    given = torch.ones_like(value) if cotangent is None else cotangent
+    (found,) = torch.autograd.grad(value, x, given, create_graph=again, allow_unused=True)
+    return torch.zeros_like(x) if found is None else found
 
 
 def _by_jax(activation: Activation, x: Array, cotangent: Array) -> tuple[Array, Array]:

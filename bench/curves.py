@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from activations.checks import torch_gradient
 from bench.style import COLOURS, GREY, figure, svg
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def derivatives(graph: Graph, x: Array) -> tuple[Array, Array, Array]:
     points = torch.tensor(x, dtype=torch.float64).reshape(-1, 1).requires_grad_()
     value, slope = _value_and_slope(graph, points)
     try:
-        bend = _gradient(slope, points)
+        bend = torch_gradient(slope, points, again=True)
     except RuntimeError:
         step = 1e-5
         above, below = (_value_and_slope(graph, points.detach().add(d).requires_grad_())[1] for d in (step, -step))
@@ -87,17 +88,7 @@ def _value_and_slope(graph: Graph, points: Any) -> tuple[Any, Any]:
     from activations.to_torch import to_torch
 
     value = to_torch(graph).double()(points)
-    return value, _gradient(value, points)
-
-
-def _gradient(value: Any, points: Any) -> Any:
-    """The derivative by the points, which can be differentiated again; 0 where nothing depends on them."""
-    import torch
-
-    if not value.requires_grad:
-        return torch.zeros_like(points)
-    (found,) = torch.autograd.grad(value.sum(), points, create_graph=True, allow_unused=True)
-    return torch.zeros_like(points) if found is None else found
+    return value, torch_gradient(value, points, again=True)
 
 
 def line(graph: Graph, order: int, reach: float) -> tuple[Array, Array]:

@@ -31,9 +31,9 @@ CAPTIONS = {
     "of their own.",
     "cost": "Mean log-ratio to ReLU against training time as a multiple of ReLU's, with 95 % intervals; the stepped "
     "line is the Pareto front, which no other ranked activation beats in both.",
-    "critical-difference": "Mean ranks over tasks, those of the lab left out and every other one counting once; a bar joins activations that the Nemenyi "
-    "test at 5 % cannot tell apart (after Friedman's test, Demšar 2006), and where Friedman's test finds nothing the "
-    "bar joins all.",
+    "critical-difference": "Mean ranks over tasks, those of the lab left out and every other one counting once; a bar "
+    "joins activations that the Nemenyi test at 5 % cannot tell apart (after Friedman's test, Demšar 2006), and where "
+    "Friedman's test finds nothing the bar joins all.",
     "tau": "Kendall's tau between the orders of the activations on every two tasks, +1 the same and −1 the opposite; "
     "bold where the 95 % interval excludes 0, and lines part the field from the lab.",
 }

@@ -9,9 +9,7 @@ from bench.records import Record
 
 AGAIN = "remove it and run the cell again"
 RANGES = {"%": (0.0, 100.0), "ROC-AUC": (0.0, 1.0)}
-"""Unit of a metric to the scores that it can take."""
-OTHER_RANGE = (-1e100, 1e100)
-"""Of units without bounds that we know: beyond this the squares of a mean and a deviation overflow."""
+"""Unit of a metric to the scores that it can take; others have no bounds that we know."""
 CLOCK_SLACK = timedelta(days=1)
 """A clock may be wrong by this much before a start counts as lying in the future."""
 
@@ -93,7 +91,7 @@ def score_names(record: Record) -> frozenset[str]:
 
 def _score_faults(record: Record, score: float) -> list[str]:
     found, unit = [], record.task.metric.unit
-    low, high = RANGES.get(unit, OTHER_RANGE)
+    low, high = RANGES.get(unit, (-math.inf, math.inf))
     if not low - 1e-6 <= score <= high + 1e-6:
         found.append(f"has the score {score:g} {unit}, outside of {low:g} to {high:g}: {AGAIN}")
     names = score_names(record)

@@ -15,7 +15,7 @@ from bench.leaderboard import render
 from bench.records import Record
 from bench.soundness import faults_of
 from bench.store import LOCAL, Loaded, Store
-from bench.suspicion import Ledger, ledger_of, trace_of
+from bench.suspicion import Ledger, fingerprint_of, ledger_of
 from bench.tables import count_of
 
 BOARD = "leaderboard.md"
@@ -100,7 +100,7 @@ def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) 
             if not chosen(record):
                 continue
             where = f"{record.profile}/{record.task.name}/{record.file_name}"
-            faults = [f"{where} {fault}" for fault in check(record, where, public, ledger, allow_dirty)]
+            faults = [f"{where} {fault}" for fault in refusals(record, where, public, ledger, allow_dirty)]
         except DamagedRecord as error:
             faults = [str(error)]
         for fault in faults:
@@ -109,7 +109,7 @@ def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) 
             refused += 1
             continue
         public.write(record)
-        ledger.add(trace_of(record, where))
+        ledger.add(fingerprint_of(record, where))
         path.unlink()
         moved += 1
     if not moved and not refused:
@@ -120,7 +120,7 @@ def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) 
     return refused
 
 
-def check(record: Record, where: str, public: Store, ledger: Ledger, allow_dirty: bool) -> list[str]:
+def refusals(record: Record, where: str, public: Store, ledger: Ledger, allow_dirty: bool) -> list[str]:
     """Why a record may not be published, if so; sentences without their subject, the record's file.
 
     Args:
@@ -131,8 +131,8 @@ def check(record: Record, where: str, public: Store, ledger: Ledger, allow_dirty
         found.append("was made with local changes to the source: commit and run again, or pass --allow-dirty")
     if public.find(record.profile, record.task.name, record.seed, record.id) is not None:
         return [*found, "is published already"]
-    trace = trace_of(record, where)
-    return [*found, *ledger.copies(trace), *ledger.odd_score(trace)]
+    fingerprint = fingerprint_of(record, where)
+    return [*found, *ledger.copies(fingerprint), *ledger.odd_score(fingerprint)]
 
 
 def check_words(results: Path, tasks: Sequence[str], activations: Sequence[str]) -> None:

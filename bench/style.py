@@ -1,8 +1,7 @@
-"""The look of our vector pictures: dark ink on a ground of their own, read on light and on dark pages alike.
+"""The suite's vector pictures, in the look of `mining.style`.
 
-Colours are those of Okabe and Ito, which the colour-blind tell apart, and no two lines share a dash pattern. Text stays
-text and holds no address, ids come from a fixed salt, and no date is written: the same picture has the same bytes.
-Imports matplotlib when called, never opens a window, and leaves matplotlib's settings as they were.
+Text stays text and holds no address, ids come from a fixed salt, and no date is written: the same picture has the same
+bytes.
 """
 
 from __future__ import annotations
@@ -12,37 +11,28 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mining.style import COLOURS, DASHES, FAINT, GREY, GROUND, INK, canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GROUND, INK, GREY, FAINT = "#fbfbf8", "#1a1a1a", "#777777", "#c9c9c4"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-DASHES: tuple[Any, ...] = ("solid", (0, (6, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1)))
+__all__ = ["COLOURS", "DASHES", "FAINT", "GREY", "GROUND", "INK", "figure", "svg"]
+
 _FONT = "DejaVu Sans"
 """Comes with matplotlib, so that a layout is the same everywhere; a page shows the text in its own sans-serif."""
+_SETTINGS = {
+    "font.family": [_FONT], "axes.titlesize": 10, "svg.fonttype": "none", "svg.hashsalt": "activation-bench",
+    "path.simplify": True, "path.simplify_threshold": 1 / 9,
+}  # fmt: skip
 
 
 @contextmanager
 def figure(width: float, height: float) -> Iterator[Figure]:
     """A figure in inches; draw and save it inside the block."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    style: dict[Any, Any] = {
-        "font.size": 10, "font.family": [_FONT], "text.color": INK, "text.parse_math": False, "axes.edgecolor": INK,
-        "axes.labelcolor": INK, "axes.titlesize": 10, "xtick.color": INK, "ytick.color": INK, "axes.facecolor": GROUND,
-        "axes.grid": True, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
-        "grid.color": FAINT, "grid.linewidth": 0.5, "legend.facecolor": GROUND, "legend.edgecolor": FAINT,
-        "svg.fonttype": "none", "svg.hashsalt": "activation-bench", "path.simplify": True,
-        "path.simplify_threshold": 1 / 9,
-    }  # fmt: skip
-    with matplotlib.rc_context(style), warnings.catch_warnings():
+    with canvas(width, height, _SETTINGS) as drawn, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the page's own font draws the text
-        drawn = Figure((width, height), facecolor=GROUND, layout="constrained")
-        FigureCanvasAgg(drawn)
         yield drawn
 
 

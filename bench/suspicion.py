@@ -28,7 +28,7 @@ FEWEST_VALUES = 10
 
 
 @dataclass(frozen=True)
-class Trace:
+class Fingerprint:
     """What is kept of a record to hold others against it."""
 
     file: str
@@ -47,10 +47,10 @@ class Trace:
     """Whether the registered task states this recipe for this profile."""
 
 
-def trace_of(record: Record, file: str) -> Trace:
+def fingerprint_of(record: Record, file: str) -> Fingerprint:
     """What is kept of a record that lies in this file."""
     read = read_graph(record)
-    return Trace(
+    return Fingerprint(
         file=file,
         id=record.id,
         profile=record.profile,
@@ -67,31 +67,31 @@ class Ledger:
     """The records seen so far."""
 
     def __init__(self) -> None:
-        self._cells: dict[str, Trace] = {}
-        self._losses: dict[tuple[str, int, str, str], Trace] = {}
+        self._cells: dict[str, Fingerprint] = {}
+        self._losses: dict[tuple[str, int, str, str], Fingerprint] = {}
         self._scored: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
         self._scores: Counter[tuple[str, int]] = Counter()
 
-    def add(self, trace: Trace) -> None:
+    def add(self, fingerprint: Fingerprint) -> None:
         """Take a record into account from now on."""
-        self._cells.setdefault(trace.id, trace)
-        for digest in trace.losses:
-            self._losses.setdefault((*trace.protocol, digest), trace)
-        if trace.scored_by:
-            self._scored[trace.protocol[:2]].update(trace.scored_by)
-            self._scores[trace.protocol[:2]] += 1
+        self._cells.setdefault(fingerprint.id, fingerprint)
+        for digest in fingerprint.losses:
+            self._losses.setdefault((*fingerprint.protocol, digest), fingerprint)
+        if fingerprint.scored_by:
+            self._scored[fingerprint.protocol[:2]].update(fingerprint.scored_by)
+            self._scores[fingerprint.protocol[:2]] += 1
 
-    def copies(self, trace: Trace) -> list[str]:
+    def copies(self, fingerprint: Fingerprint) -> list[str]:
         """What shows a record to be a copy of one seen before; sentences without their subject, the record's file."""
         found = []
-        same = self._cells.get(trace.id)
-        if same is not None and (same.profile == trace.profile or not (same.stated and trace.stated)):
+        same = self._cells.get(fingerprint.id)
+        if same is not None and (same.profile == fingerprint.profile or not (same.stated and fingerprint.stated)):
             found.append(f"is the same cell as {same.file}: keep one of them")
-        for digest in sorted(trace.losses):
-            other = self._losses.get((*trace.protocol, digest))
-            if other is None or other.id == trace.id or _may_agree(trace, other):
+        for digest in sorted(fingerprint.losses):
+            other = self._losses.get((*fingerprint.protocol, digest))
+            if other is None or other.id == fingerprint.id or _may_agree(fingerprint, other):
                 continue
-            what = "seed" if trace.seed != other.seed else "function"
+            what = "seed" if fingerprint.seed != other.seed else "function"
             found.append(
                 f"has the loss curve of {other.file}, a run of another {what}, so one of them is a copy: remove both "
                 "and run them again"
@@ -99,16 +99,16 @@ class Ledger:
             break
         return found
 
-    def odd_score(self, trace: Trace) -> list[str]:
+    def odd_score(self, fingerprint: Fingerprint) -> list[str]:
         """Whether a record's score is another metric than in most records of its task; a sentence as in `copies`."""
-        task = trace.protocol[:2]
+        task = fingerprint.protocol[:2]
         most = max(self._scored[task].values(), default=0)
         usual = {name for name, count in self._scored[task].items() if count == most}
-        if not trace.scored_by or 2 * most <= self._scores[task] or usual & trace.scored_by:
+        if not fingerprint.scored_by or 2 * most <= self._scores[task] or usual & fingerprint.scored_by:
             return []
         return [
-            f"has its {' and '.join(sorted(trace.scored_by))} as the score, where other records of {task[0]} have "
-            f"their {' and '.join(sorted(usual))}: remove it and run the cell again"
+            f"has its {' and '.join(sorted(fingerprint.scored_by))} as the score, where other records of {task[0]} "
+            f"have their {' and '.join(sorted(usual))}: remove it and run the cell again"
         ]
 
 
@@ -117,7 +117,7 @@ def ledger_of(store: Store) -> Ledger:
     ledger = Ledger()
     for path in store.paths():
         with contextlib.suppress(DamagedRecord):
-            ledger.add(trace_of(store.read(path), "/".join(path.parts[-3:])))
+            ledger.add(fingerprint_of(store.read(path), "/".join(path.parts[-3:])))
     return ledger
 
 
@@ -130,7 +130,7 @@ def _loss_digests(record: Record) -> frozenset[str]:
     return frozenset(digests)
 
 
-def _may_agree(first: Trace, second: Trace) -> bool:
+def _may_agree(first: Fingerprint, second: Fingerprint) -> bool:
     """Whether two runs can honestly be alike: one seed, and functions that hardly differ where networks compute."""
     if first.seed != second.seed or first.graph is None or second.graph is None:
         return False

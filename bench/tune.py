@@ -42,7 +42,7 @@ from tasks.base import Task
 
 
 @dataclass(frozen=True)
-class Place:
+class Workplace:
     """Where cells are run, and under which conditions."""
 
     lanes: Sequence[Lane]
@@ -68,7 +68,7 @@ def tune(request: Request, tuning_seeds: str = TUNING_SEEDS) -> int:
     seeds, trial_seeds = seeds_of(request, profile), parse_seeds(tuning_seeds)
     _keep_apart(seeds, trial_seeds)
     store, trials = Store(request.results / LOCAL), Store(request.results / LOCAL / TUNING)
-    place = _place(request, profile, store)
+    workplace = _workplace(request, profile, store)
     functions = choose_activations(request.activations or profile.activations)
     able, unable = tunable(choose_tasks(request.tasks or profile.tasks, profile.name), profile.name)
     ready, absent = with_data(able, request.data)
@@ -77,7 +77,7 @@ def tune(request: Request, tuning_seeds: str = TUNING_SEEDS) -> int:
     for sentence in (*unable, *plan.refused, *plan.twins):
         _say(sentence)
     grids = make_grids(plan.cells)
-    tried = place.run(trials, [cell for grid in grids for cell in grid.cells], "trial")
+    tried = workplace.run(trials, [cell for grid in grids for cell in grid.cells], "trial")
     if tried.interrupted:
         return stopped()
     choices = [decide(grid, lambda cell: recorded(trials, cell.profile, cell)) for grid in grids]
@@ -88,7 +88,7 @@ def tune(request: Request, tuning_seeds: str = TUNING_SEEDS) -> int:
         _say(
             f"{count_of(spared, 'cell')} had been trained by the same recipe before, and were copied with the evidence"
         )
-    evaluated = place.run(store, cells, "cell")
+    evaluated = workplace.run(store, cells, "cell")
     show_boards(store, profile.name + TUNED)
     write_board(request.results, local=True, output=None)
     if evaluated.interrupted:
@@ -180,12 +180,12 @@ def choice_table(choices: Sequence[Choice]) -> str:
     return markdown(head, rows)
 
 
-def _place(request: Request, profile: Profile, store: Store) -> Place:
+def _workplace(request: Request, profile: Profile, store: Store) -> Workplace:
     places = lanes(profile.device if request.device is None else request.device, request.workers)
     store.check_writable()
     timeout = timeout_of(request, profile)
     conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
-    return Place(places, conditions, request.retry_failed)
+    return Workplace(places, conditions, request.retry_failed)
 
 
 def _keep_apart(seeds: Sequence[int], tuning: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """Look through a folder of records and name every fault, so that a reviewer need not believe a contributor.
 
-A record is held against its own graph and numbers and the registered task (`bench.soundness`), and against the other
-records (`bench.suspicion`). What needs a rerun to be found out is not found here.
+`bench.soundness` holds a record against the registry and its own graph, `bench.plausible` its numbers against each
+other, and `bench.suspicion` records against each other. What needs a rerun to be found out is not found here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.errors import DamagedRecord, UsageError
 from bench.soundness import faults_of, unchecked
 from bench.store import LOCAL, MINING, TRIALS, TUNING, Store
-from bench.suspicion import Ledger, Trace, trace_of
+from bench.suspicion import Fingerprint, Ledger, fingerprint_of
 from bench.tables import count_of
 
 
@@ -57,7 +57,7 @@ def validate(root: Path) -> Report:
     store, ledger = Store(root), Ledger()
     paths = list(store.paths())
     faults = list(_strays(root, set(paths)))
-    traces: list[Trace] = []
+    fingerprints: list[Fingerprint] = []
     blind: Counter[str] = Counter()
     for path in paths:
         file = _inside(root, path)
@@ -66,12 +66,12 @@ def validate(root: Path) -> Report:
         except DamagedRecord as error:
             faults.append(Fault(file, f"{error}: remove it and run the cell again"))
             continue
-        trace = trace_of(record, file)
-        faults += [Fault(file, f"{file} {fault}") for fault in (*faults_of(record), *ledger.copies(trace))]
-        ledger.add(trace)
-        traces.append(trace)
+        fingerprint = fingerprint_of(record, file)
+        faults += [Fault(file, f"{file} {fault}") for fault in (*faults_of(record), *ledger.copies(fingerprint))]
+        ledger.add(fingerprint)
+        fingerprints.append(fingerprint)
         blind.update([unchecked(record)] if unchecked(record) else [])
-    faults += [Fault(trace.file, f"{trace.file} {fault}") for trace in traces for fault in ledger.odd_score(trace)]
+    faults += [Fault(one.file, f"{one.file} {fault}") for one in fingerprints for fault in ledger.odd_score(one)]
     notes = tuple(f"{count_of(blind[what], 'record')} of {what}" for what in sorted(blind))
     return Report(len(paths), tuple(sorted(faults, key=lambda fault: fault.file)), notes)
 

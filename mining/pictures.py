@@ -1,8 +1,6 @@
 """The pictures of the report: curves, progress, agreement of the rungs, ancestry of the best function.
 
-Dark ink on a ground of their own, so that they are read on any page. Colours are those of Okabe and Ito, which the
-colour-blind tell apart, and no two lines share a dash pattern. Imports matplotlib when called, and never opens a
-window.
+Imports matplotlib when called, and never opens a window.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mining.findings import Findings
 from mining.population import Slot
+from mining.style import COLOURS, DASHES, GREY, INK, canvas
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     from activations import Graph
 
-GROUND, INK, FAINT = "#fbfbf8", "#1a1a1a", "#c9c9c4"
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-DASHES: tuple[Any, ...] = ("solid", (0, (6, 2)), (0, (1, 1.2)), (0, (6, 2, 1, 2)), (0, (3, 1)))
 MARKERS = ("o", "s", "D", "v", "P", "X")
 CURVES = 3
 """Found functions in the picture of curves."""
@@ -65,19 +61,7 @@ def draw(name: str, findings: Findings, folder: Path) -> Path:
 @contextmanager
 def _figure(path: Path, width: float, height: float) -> Iterator[Figure]:
     """A figure in inches, saved when the block ends; matplotlib's settings are as before afterwards."""
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    style: dict[Any, Any] = {
-        "font.size": 10, "text.color": INK, "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK,
-        "ytick.color": INK, "axes.facecolor": GROUND, "axes.grid": True, "grid.color": FAINT, "grid.linewidth": 0.5,
-        "legend.facecolor": GROUND, "legend.edgecolor": FAINT, "text.parse_math": False, "axes.axisbelow": True,
-        "axes.spines.top": False, "axes.spines.right": False,
-    }  # fmt: skip
-    with matplotlib.rc_context(style):
-        figure = Figure((width, height), dpi=130, facecolor=GROUND, layout="constrained")
-        FigureCanvasAgg(figure)
+    with canvas(width, height, {"figure.dpi": 130}) as figure:
         yield figure
         figure.savefig(path, metadata={"Software": None})
 
@@ -104,7 +88,7 @@ def _draw_curves(findings: Findings, path: Path) -> None:
 def _lines(findings: Findings) -> Iterator[tuple[str, Graph, dict[str, Any]]]:
     """What is drawn and how: known functions thin and grey below, the best ones on top of them."""
     for name, dash in (("relu", "solid"), ("gelu", (0, (4, 2)))):
-        yield name, findings.references[name], {"color": "#777777", "linestyle": dash, "linewidth": 1.3}
+        yield name, findings.references[name], {"color": GREY, "linestyle": dash, "linewidth": 1.3}
     for place, (rank, slot) in enumerate(_curved(findings)):
         look: dict[str, Any] = {"color": COLOURS[place], "linestyle": DASHES[place], "linewidth": 2.0}
         yield f"{rank}. {findings.label(slot, 70)}", slot.member.graph, look
@@ -132,7 +116,7 @@ def _draw_progress(findings: Findings, path: Path) -> None:
         if finite:
             _scatter_progress(axes, findings, numbers, _ceiling(finite, findings))
         _draw_luck(axes, findings, len(numbers))
-        axes.axhline(0, color="#777777", linewidth=1, label="ReLU")
+        axes.axhline(0, color=GREY, linewidth=1, label="ReLU")
         axes.set_xlim(0, len(numbers) + 1)
         figure.legend(loc="outside lower center", ncols=4)
 
@@ -200,7 +184,7 @@ def _draw_rungs(findings: Findings, path: Path) -> None:
     low = min(map(min, inside)) - 0.02 * (top - min(map(min, inside)))
     with _figure(path, 5.5, 5.5) as figure:
         axes = figure.subplots()
-        axes.plot([low, top], [low, top], color="#777777", linewidth=1, linestyle=DASHES[1], label="equal")
+        axes.plot([low, top], [low, top], color=GREY, linewidth=1, linestyle=DASHES[1], label="equal")
         cheap, deep = zip(*inside, strict=True)
         axes.scatter(cheap, deep, s=24, color=COLOURS[0], alpha=0.7, linewidths=0, label="a function")
         gelu = findings.references["gelu"].hash
@@ -238,7 +222,7 @@ def _draw_edges(axes: Axes, slot: Slot, rows: dict[str | None, int], lanes: dict
         if parent in rows:
             chain = place == 0 and lanes[slot.hash] == 0
             ends = [lanes[parent], lanes[slot.hash]], [rows[parent], rows[slot.hash]]
-            axes.plot(*ends, color=COLOURS[0] if chain else "#777777", linewidth=3 if chain else 1,
+            axes.plot(*ends, color=COLOURS[0] if chain else GREY, linewidth=3 if chain else 1,
                       linestyle="solid" if chain else DASHES[1], zorder=1)  # fmt: skip
 
 

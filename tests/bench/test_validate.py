@@ -169,14 +169,37 @@ def test_a_score_that_no_mean_can_hold(tmp_path: Path) -> None:
     fields = published("lab-feynman")
     fields["score"] = fields["metrics"]["log10_sealed_loss"] = 1e308
     put(tmp_path, fields)
-    assert "has the score 1e+308 log10 loss, outside of" in sentences(validate(tmp_path))
+    assert "the score is not a finite number below 1e+100" in sentences(validate(tmp_path))
 
 
-def test_files_made_anew_must_be_said(tmp_path: Path) -> None:
-    fields = published("molhiv-gcn")
-    fields["notes"] = []
+ANEW = "raw/node-feat.csv.gz, raw/edge.csv.gz, raw/edge-feat.csv.gz"
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])  # two packings of before contents were looked at, and a known content
+@pytest.mark.parametrize("notes", [[], ["raw/edge.csv.gz is fine"], ["features were made anew: raw/edge.csv.gz"]])
+def test_a_note_names_every_file_made_anew(tmp_path: Path, seed: int, notes: list[str]) -> None:
+    fields = published("molhiv-gcn", seed=seed)
+    assert fields["notes"][0].endswith(ANEW)
+    fields["notes"] = notes
     put(tmp_path, fields)
-    assert "other data than is published (raw/node-feat.csv.gz, raw/edge.csv.gz" in sentences(validate(tmp_path))
+    assert f"was run on files made anew ({ANEW}), and no note of it says so" in sentences(validate(tmp_path))
+
+
+@pytest.mark.parametrize("file", ["raw/edge.csv.gz", "raw/graph-label.csv.gz"])
+def test_a_note_excuses_no_unknown_content(tmp_path: Path, file: str) -> None:
+    fields = published("molhiv-gcn")
+    fields["dataset"][file] = f"sha256:{'0' * 64}"
+    fields["notes"].append(f"features were read from other files than OGB's own: {file}")
+    put(tmp_path, fields)
+    assert f"was run on other data than is published ({file}): remove it" in sentences(validate(tmp_path))
+
+
+@pytest.mark.parametrize(("task", "file"), [("cifar10-vgg16", "test_batch"), ("molhiv-gcn", "raw/edge.csv.gz")])
+def test_a_scored_record_names_every_file(tmp_path: Path, task: str, file: str) -> None:
+    fields = published(task)
+    del fields["dataset"][file]
+    put(tmp_path, fields)
+    assert f"({file}): remove it and run the cell again" in sentences(validate(tmp_path))
 
 
 def test_a_test_at_an_earlier_epoch_is_said_by_the_task(tmp_path: Path) -> None:

@@ -13,10 +13,11 @@ from activations import Graph
 from activations.graph import Node
 from mining.findings import Findings, read_findings
 from mining.luck import Luck
-from mining.pictures import COLOURS, CURVES, DASHES, MOST_ANCESTORS, _ancestors, _curved, _medians, draw, drawable
+from mining.pictures import CURVES, MOST_ANCESTORS, _ancestors, _curved, _medians, draw, drawable
 from mining.population import Population
 from mining.report import Plan, measure
 from mining.report_tables import picture
+from mining.style import COLOURS, DASHES
 
 from .populations import Lab, fill, score_of
 
