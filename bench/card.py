@@ -16,7 +16,7 @@ from bench.evidence import Evidence, flat, gather
 from bench.judge import Judgement
 from bench.leaderboard_task import estimate, score_cell
 from bench.store import LOCAL, Store
-from bench.tables import count_of, markdown
+from bench.tables import count_of, inert, markdown
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -124,7 +124,7 @@ def lineage(activation: Activation) -> str:
 
 def _definition(activation: Activation) -> Iterator[str]:
     yield f"* formula: {code(activation.formula)}"
-    yield f"* reference: {activation.reference or 'unpublished'}"
+    yield f"* reference: {inert(activation.reference or 'unpublished')}"
     mined_on = f"; its data chose it: {', '.join(activation.mined_on)}" if activation.mined_on else ""
     yield f"* origin: {activation.origin}{mined_on}"
     if activation.aliases:

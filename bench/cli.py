@@ -9,7 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from bench.cli_mine import mine_app, promote
-from bench.errors import BenchError
+from bench.errors import BenchError, UsageError
 from bench.options import RESULTS, Data, Names, Plugins, Results, data_folder, load_plugins, split
 from bench.profiles import TUNING_SEEDS
 
@@ -126,14 +126,21 @@ def leaderboard(
     html: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            help="Write a static site into this folder, too: tables that sort and filter.", show_default=False
+            help="Write a static site into this folder instead: tables that sort and filter.", show_default=False
         ),
     ] = None,
 ) -> None:
     """Render leaderboard.md from the published records, or results/local/leaderboard.md from your own."""
     from bench.publish import write_board
 
-    write_board(results, local, output, figures, html)
+    if html is None:
+        write_board(results, local, output, figures)
+        return
+    from bench.site import write_site
+
+    if output or figures:
+        raise UsageError("--html writes a site and nothing else: leave out --output and --figures, or call twice")
+    write_site(html, results, local)
 
 
 @app.command("try")

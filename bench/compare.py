@@ -7,6 +7,7 @@ with a failed cell has no place in a ranking.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -134,10 +135,17 @@ class Board:
         """Every activation of the board."""
         return sorted({row.label for table in self.tables for row in table.rows})
 
+    @cached_property
+    def core(self) -> tuple[TaskTable, ...]:
+        """The tasks that count for the ranking: those that at least half of the activations were run on, so that a task
+        which few have run takes nobody's rank. All of them where there is no such task."""
+        half = len(self.labels) / 2
+        return tuple(table for table in self.tables if len(table.rows) >= half) or self.tables
+
     def gaps(self, label: str) -> list[str]:
         """What keeps an activation out of the ranking, in words."""
         found = []
-        for table in self.tables:
+        for table in self.core:
             row = table.by_label.get(label)
             if row is None:
                 found.append(f"{table.task.name} was not run")
@@ -253,7 +261,7 @@ def _ratio(
         if other is None or (record.machine.cpu, record.machine.gpu) != (other.machine.cpu, other.machine.gpu):
             continue
         own, theirs = cost(record), cost(other)
-        if own and theirs:
+        if own and theirs and 0 < own < math.inf and 0 < theirs < math.inf:
             ratios.append(own / theirs)
     return statistics.median(ratios) if ratios else None
 

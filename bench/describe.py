@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.compare import BASELINE, Board, Row, TaskTable, built_in_names
 from bench.evidence import Evidence
-from bench.inference import FEWEST_PAIRS
+from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS
 from bench.judge import TaskJudgement
 from bench.profiles import PROFILES, TUNED, base_of
 from bench.records import Record
@@ -18,8 +18,16 @@ from bench.tables import count_of, number, with_spread
 
 MOST_CHECKSUMS = 8
 STAND_IN = "Stand-in data: these numbers say that the machinery works, and nothing about the real benchmark."
+PERFECT = {"%": 100.0, "ROC-AUC": 1.0}
+"""Unit of a metric to its best score."""
+BARELY = 0.15
+"""Share of the way from chance to perfect below which ReLU has hardly learned."""
 MOST_NAMED = 20
 """Rows that a sentence names."""
+KINDS = (
+    "Functions that look at the statistics of a batch or of features (not pointwise) beside pointwise ones, in the lab "
+    "and in the field: log-ratios to ReLU, families weigh the same"
+)
 MORE_PAIRS = (5, 10, 20)
 """Numbers of pairs for which a table says what they would show."""
 
@@ -129,7 +137,36 @@ def glance(evidence: Evidence) -> Iterator[str]:
     if unsure:
         yield f"{unsure} of {count_of(len(rows), 'comparison')} have not enough seeds to say."
     if len(evidence.ranked) > 1 and {row.rank for row in evidence.ranked} == {1}:
-        yield "Overall, no ranked activation is shown to be better than another: all have rank 1."
+        yield (
+            "Overall, no ranked activation is shown to be better than another, all pairs of them corrected for: all "
+            "have rank 1."
+        )
+    for table in board.tables:
+        if table not in board.core:
+            yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."
+        elif _barely_learns(table):
+            yield (
+                f"ReLU hardly beats a guess on {table.task.name}: log-ratios there are large, and weigh on the means."
+            )
+
+
+def _barely_learns(table: TaskTable) -> bool:
+    """Whether ReLU's mean lies within a little of chance, where the scale of the scores is known."""
+    metric, relu = table.task.metric, table.by_label.get(BASELINE)
+    if metric.chance is None or metric.unit not in PERFECT or relu is None or relu.score is None:
+        return False
+    return relu.score.mean - metric.chance < BARELY * (PERFECT[metric.unit] - metric.chance)
+
+
+def transfer_notes(evidence: Evidence) -> Iterator[str]:
+    """How the report on transfer is to be read."""
+    functions = evidence.transfer.functions if evidence.transfer else 0
+    yield (
+        f"Over the {functions} activations that are complete on every task, ReLU among them, by log-ratios to it. "
+        "The noise of few seeds pulls every correlation towards 0 and every pick towards luck."
+    )
+    if functions < FEWEST_FUNCTIONS:
+        yield f"Fewer than {FEWEST_FUNCTIONS} functions give a correlation no interval: these say next to nothing."
 
 
 def _more(count: int) -> str:

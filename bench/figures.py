@@ -87,6 +87,12 @@ def of_task(task: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in (f"{kind}-{slug(task)}.svg" for kind in TASK_CAPTIONS) if name in names)
 
 
+def is_ours(name: str) -> bool:
+    """Whether a file of this name is a picture of some board."""
+    stem, _, ending = name.rpartition(".")
+    return ending == "svg" and (stem in CAPTIONS or stem.startswith(tuple(f"{kind}-" for kind in TASK_CAPTIONS)))
+
+
 def _drawers(evidence: Evidence) -> dict[str, Drawer]:
     """How each drawable picture is drawn: those of the whole board first, then those of its tasks."""
     found: dict[str, Drawer] = {}

@@ -39,7 +39,7 @@ def blocks(evidence: Evidence) -> Blocks | None:
     """What the diagram of mean ranks is drawn from; None below three activations or tasks, or where all are tied."""
     board = evidence.board
     labels = [label for label in board.labels if not board.gaps(label)]
-    tables = [table for table in board.tables if table.task.family != LAB] or board.tables
+    tables = [table for table in board.core if table.task.family != LAB] or board.core
     if len(labels) < FEWEST or len(tables) < FEWEST:
         return None
     gains = [_gains(table, labels) for table in tables]
@@ -107,7 +107,9 @@ def correlated(evidence: Evidence) -> list[TaskTable]:
     """The tasks of the picture of correlations, field before lab; none where no two orders can be compared."""
     if evidence.transfer is None or all(math.isnan(found.tau) for found in _pairs(evidence).values()):
         return []
-    return sorted(evidence.board.tables, key=lambda table: table.task.family == LAB)
+    compared = {name for pair in _pairs(evidence) for name in pair}
+    tables = [table for table in evidence.board.tables if table.task.name in compared]
+    return sorted(tables, key=lambda table: table.task.family == LAB)
 
 
 def _pairs(evidence: Evidence) -> dict[frozenset[str], Correlation]:

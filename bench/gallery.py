@@ -63,10 +63,7 @@ def gallery(folder: Path, results: Path, names: Sequence[str] | None = None) -> 
     import activations
     from bench.curves import draw_curves
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be a folder ({error.strerror}): name another one.") from error
+    _prepare(folder)
     boards = gather(Store(results).load(curves=False).records)
     shown = sorted({activations.get(name).name for name in (activations.names() if names is None else names)})
     rows = []
@@ -81,6 +78,17 @@ def gallery(folder: Path, results: Path, names: Sequence[str] | None = None) -> 
     head = ["activation", "f(x), f′(x), f″(x)", "formula", "FLOPs", "monotone", "range", "origin"]
     _write(folder / INDEX, f"{INTRODUCTION}\n{count_of(len(rows), 'function')}.\n\n{markdown(head, rows)}")
     return len(rows)
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, and refuse one that holds somebody's own README.md."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be a folder ({error.strerror}): name another one.") from error
+    index = folder / INDEX
+    if index.exists() and not index.read_text(errors="replace").startswith(INTRODUCTION.partition("\n")[0]):
+        raise UsageError(f"{folder} holds a {INDEX} that is no index of ours: name an empty or a new folder")
 
 
 def _row(portrait: Portrait) -> list[object]:

@@ -103,6 +103,8 @@ class Correlation:
     """Functions."""
 
     def __str__(self) -> str:
+        if math.isnan(self.tau):
+            return ""
         known = not math.isnan(self.low)
         return f"{self.tau:+.2f} [{self.low:+.2f}, {self.high:+.2f}]" if known else f"{self.tau:+.2f}"
 

@@ -12,7 +12,7 @@ from bench.leaderboard_task import difference_cell, score_cell, task_section
 from bench.leaderboard_transfer import transfer_section
 from bench.overall import Overall
 from bench.store import Loaded
-from bench.tables import escape, markdown, number
+from bench.tables import inert, markdown, number
 
 INTRODUCTION = """\
 # Leaderboard
@@ -30,8 +30,8 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   95 % interval.
 * **Verdicts**: ▲ better and ▼ worse than ReLU (t tests, corrected by Holm over the whole board: where nothing differs,
   any ▲ or ▼ at all shows on at most one board in twenty), = no different (the whole interval lies within the region of
-  equivalence, which is too small a difference to matter), ? not enough seeds to say (always below 5 pairs), ✕ failed
-  (a cell ended without a score).
+  equivalence, which is too small a difference to matter), ? not enough seeds to say (always below 5 pairs; above, the
+  interval may exclude 0 and the correction still ask for more), ✕ failed (a cell ended without a score).
 * **Field** is the mean log-ratio to ReLU over the families of tasks: +0.05 is a score about 5 % above ReLU's, counted
   from the level of a guess. **Lab** is the same for the synthetic lab, where functions are mined; the two are never
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
@@ -45,6 +45,7 @@ and commit. `docs/protocol.md` gives the reason for each choice.
 * **Re-tuned** columns come from runs of their own, in which every activation, ReLU too, had its learning rate chosen
   from the same grid by validation. They never mix with the fixed recipe.
 * `†` marks a mined function on a task whose data chose it: read it on the other tasks.
+* **Repeat** names the command behind all rows of a task; for one row leave the other names out, and keep `relu`.
 * **Failures** are results: `diverged` is a training that became non-finite, and no such run has a score.
 """
 
@@ -67,7 +68,7 @@ def render(loaded: Loaded, local: bool = False, figures: str = "") -> str:
         parts.extend(_board(evidence, figures))
     if loaded.damaged:
         parts.append("## Refused files\n")
-        parts.append("".join(f"* {escape(sentence)}\n" for sentence in loaded.damaged))
+        parts.append("".join(f"* {inert(sentence)}\n" for sentence in loaded.damaged))
     return "\n".join(parts)
 
 
@@ -85,7 +86,7 @@ def ranking_table(evidence: Evidence) -> str:
         "verdicts",
         "time",
         "memory",
-        "FLOPs",
+        "FLOPs an element",
         "◆",
         "pointwise",
         "diverged",
@@ -126,7 +127,7 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     board = evidence.board
     yield f"## {describe.title(evidence, '`')}\n"
     yield "### At a glance\n"
-    yield "".join(f"* {escape(line)}\n" for line in describe.glance(evidence))
+    yield "".join(f"* {inert(line)}\n" for line in describe.glance(evidence))
     yield "### Ranking\n"
     yield ranking_table(evidence) or "Nothing can be ranked.\n"
     mined = {label: facts.mined_on for label, facts in evidence.facts.items() if facts.mined_on}
@@ -135,7 +136,7 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     missing = unranked(evidence)
     if missing:
         yield "Not ranked:\n"
-        yield "".join(f"* {escape(line)}\n" for line in missing)
+        yield "".join(f"* {inert(line)}\n" for line in missing)
     yield from _pictures(evidence, figures)
     yield "### Differences to ReLU\n"
     yield _matrix(evidence, lambda task, row: difference_cell(task.by_label.get(row), task.table))
@@ -153,7 +154,7 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     yield from _failures(evidence)
     yield "### What it was run on\n"
     records = [record for table in board.tables for record in table.records]
-    yield "".join(f"* {escape(line)}\n" for line in describe.ran_on(records))
+    yield "".join(f"* {inert(line)}\n" for line in describe.ran_on(records))
 
 
 def _matrix(evidence: Evidence, cell: Callable[[TaskJudgement, str], str]) -> str:
@@ -200,7 +201,13 @@ def _failures(evidence: Evidence) -> Iterator[str]:
     if failed:
         yield "### Failures\n"
         rows = [
-            [record.task.name, record.activation.name, record.seed, record.outcome.replace("_", " "), record.reason]
+            [
+                record.task.name,
+                record.activation.name,
+                record.seed,
+                record.outcome.replace("_", " "),
+                inert(record.reason),
+            ]
             for record in failed
         ]
         yield markdown(["task", "activation", "seed", "outcome", "reason"], rows)

@@ -12,22 +12,22 @@ from bench.evidence import Evidence
 from bench.inference import Estimate
 from bench.judge import SIGNS, Judgement, TaskJudgement
 from bench.records import MetricFacts
-from bench.tables import count_of, digits, escape, markdown, number, with_spread
+from bench.tables import count_of, digits, inert, markdown, number, with_spread
 
 
 def task_section(evidence: Evidence, task: TaskJudgement) -> Iterator[str]:
     """Facts, table and resolution of one task."""
     table = task.table
     yield f"### {table.task.name}\n"
-    yield f"{escape(table.task.title)}\n"
-    yield "".join(f"* {heading}: {escape(text)}\n" for heading, text in describe.facts(table)) + (
+    yield f"{inert(table.task.title)}\n"
+    yield "".join(f"* {heading}: {inert(text)}\n" for heading, text in describe.facts(table)) + (
         f"* Repeat: `{describe.command(table)}`\n"
     )
     tuned = evidence.tuned.by_task.get(table.task.name) if evidence.tuned else None
     yield markdown(_head(tuned is not None), list(_rows(task, tuned)))
     yield f"{describe.resolving(task)}\n"
     if tuned is not None:
-        yield f"Re-tuned: {escape(_budget(tuned))} Repeat: `{describe.command(tuned.table)}`\n"
+        yield f"Re-tuned: {inert(_budget(tuned))} Repeat: `{describe.command(tuned.table)}`\n"
 
 
 def score_cell(row: Row | None, table: TaskTable) -> str:

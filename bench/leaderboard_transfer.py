@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bench import describe
 from bench.evidence import Evidence
-from bench.inference import FEWEST_FUNCTIONS, Correlation
+from bench.inference import Correlation
 from bench.overall import LAB
 from bench.tables import markdown
 from bench.transfer import Pick, Transfer
@@ -20,10 +21,7 @@ def transfer_section(evidence: Evidence) -> Iterator[str]:
     if found is None:
         return
     yield "### Transfer\n"
-    yield (
-        f"Over the {found.functions} activations that are complete on every task, ReLU among them, by their log-ratios "
-        "to it. The noise of few seeds pulls every correlation towards 0 and every pick towards luck.\n"
-    )
+    yield "".join(f"* {note}\n" for note in describe.transfer_notes(evidence))
     yield from _correlations(evidence, found)
     yield "**Picked on one task, judged on the others** (of the field; log-ratios to ReLU):\n"
     yield _picks(found.picked_on_one)
@@ -31,7 +29,7 @@ def transfer_section(evidence: Evidence) -> Iterator[str]:
         yield "**Picked on all tasks of the field but one, judged on that one**:\n"
         yield _picks(found.left_one_out)
     if found.kinds:
-        yield "**Lab and field, by kind of function** (log-ratios to ReLU; families weigh the same):\n"
+        yield f"**{describe.KINDS}**:\n"
         yield _kinds(found)
 
 
@@ -46,8 +44,6 @@ def _correlations(evidence: Evidence, found: Transfer) -> Iterator[str]:
         rows = [[a, *(_cell(found, a, b) for b in names)] for a in names]
         yield "**Kendall's tau between tasks** (95 % interval):\n"
         yield markdown(["", *names], rows)
-    if found.functions < FEWEST_FUNCTIONS:
-        yield f"Fewer than {FEWEST_FUNCTIONS} functions give a correlation no interval: these say next to nothing.\n"
 
 
 def _pair(first: str, second: str, one: Correlation) -> list[object]:

@@ -64,8 +64,8 @@ class Overall:
 def rank_board(board: Board) -> tuple[Overall, ...]:
     """Every activation of a board: the ranked ones first, by rank and mean log-ratio; then the others by name."""
     complete = [label for label in board.labels if not board.gaps(label)]
-    field = [table for table in board.tables if table.task.family != LAB]
-    lab = [table for table in board.tables if table.task.family == LAB]
+    field = [table for table in board.core if table.task.family != LAB]
+    lab = [table for table in board.core if table.task.family == LAB]
     over_field, over_lab = _Means.of(field, complete), _Means.of(lab, complete)
     chosen = over_field or over_lab
     hopeless = chosen.undefined(BASELINE) if chosen else []

@@ -37,7 +37,7 @@ REAL_TASKS = ("cifar10-*", "cifar100-*", "imagenet-resnet50", "molhiv-gcn", "clr
 _ALL = (
     Profile(
         name="smoke",
-        summary="does everything work: embedded data, minutes on two cores",
+        summary="does everything work: minutes on two cores",
         tasks=("digits-*", "molecules-gcn", "clrs30-*", "lab-*"),
         activations=("relu", "gelu", "gelu-sinc-perturbation"),
         seeds=(0, 1),

@@ -21,14 +21,11 @@ from bench.tables import count_of
 BOARD = "leaderboard.md"
 
 
-def write_board(
-    results: Path, local: bool, output: Path | None = None, figures: Path | None = None, html: Path | None = None
-) -> Path:
+def write_board(results: Path, local: bool, output: Path | None = None, figures: Path | None = None) -> Path:
     """Render the published records to `leaderboard.md` beside the results folder, or the local ones inside theirs.
 
     Args:
         figures: folder for the pictures, which the board then shows; None writes a board without any.
-        html: folder for a static site of the same records; None writes none.
 
     Raises:
         UsageError: there is no such folder.
@@ -36,7 +33,7 @@ def write_board(
     """
     root = results / LOCAL if local else results
     path = output or (root / BOARD if local else results.parent / BOARD)
-    loaded = load(root, curves=figures is not None or html is not None)
+    loaded = load(root, curves=figures is not None)
     place = "" if figures is None else Path(os.path.relpath(figures, path.parent)).as_posix()
     text = render(loaded, local, place)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -50,10 +47,6 @@ def write_board(
             draft.unlink(missing_ok=True)
         raise StoreError(f"cannot write {error.filename or path}: {(error.strerror or str(error)).lower()}") from None
     print(f"{path}: {count_of(len(loaded.records), 'record')}", file=sys.stderr)
-    if html is not None:
-        from bench.site import write_site
-
-        write_site(html, results, local, loaded)
     return path
 
 
@@ -72,13 +65,14 @@ def load(root: Path, curves: bool) -> Loaded:
 
 
 def _draw(loaded: Loaded, folder: Path) -> None:
-    """Draw the pictures of every board into a folder of its own, and remove what earlier drawings left in such ones."""
-    from bench.figures import draw
+    """Draw the pictures of every board into a folder of its own, and remove those that earlier drawings left there."""
+    from bench.figures import draw, is_ours
 
     drawn = {path for evidence in gather(loaded.records) for path in draw(evidence, folder / evidence.folder)}
     for track in ("real", "stand-in"):
         for path in set(folder.glob(f"*-{track}/*.svg")).difference(drawn):
-            path.unlink()
+            if is_ours(path.name):
+                path.unlink()
 
 
 def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) -> int:

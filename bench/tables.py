@@ -40,6 +40,11 @@ def escape(text: object) -> str:
     return " ".join(str(text).split()).replace("|", "\\|")
 
 
+def inert(text: object) -> str:
+    """Text of a record on one line, in which Markdown and HTML stay letters: no tag, no link, no picture."""
+    return " ".join(str(text).split()).replace("<", "&lt;").replace("](", "]\\(")
+
+
 def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table, ending with a blank line."""
     import pandas

@@ -65,7 +65,7 @@ class Transfer:
 def transfer(board: Board) -> Transfer | None:
     """The transfer report of a board; None below two tasks or three functions."""
     labels = [label for label in board.labels if not board.gaps(label)]
-    tables = [table for table in board.tables if not _at_chance(table)]
+    tables = [table for table in board.core if not _at_chance(table)]
     if BASELINE not in labels or len(labels) < 3 or len(tables) < 2:
         return None
     gains = {table.task.name: _gains(table, labels) for table in tables}
@@ -174,7 +174,7 @@ def _kinds(board: Board, gains: Gains, families: Mapping[str, Sequence[str]], la
     if "field" not in means:
         return []
     lab, field = means[f"family {LAB}"], means["field"]
-    pointwise = {label: board.tables[0].by_label[label].records[0].activation.pointwise for label in labels}
+    pointwise = {label: board.core[0].by_label[label].records[0].activation.pointwise for label in labels}
     plain = [label for label in labels if pointwise[label] and label != BASELINE]
     found = [Kind(label, False, 1, lab[label], field[label]) for label in labels if not pointwise[label]]
     if plain:

@@ -6,6 +6,7 @@ matplotlib when called, never opens a window, and leaves matplotlib's settings a
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,8 @@ def canvas(width: float, height: float, settings: Mapping[str, Any]) -> Iterator
     from matplotlib.figure import Figure
 
     style: dict[Any, Any] = {**_STYLE, **settings}
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Attempting to set identical")  # all values are one: the axis makes room
         figure = Figure((width, height), facecolor=GROUND, layout="constrained")
         FigureCanvasAgg(figure)
         yield figure

@@ -36,6 +36,7 @@ class BoardView:
     matrix: Table
     tasks: Table
     transfer: Sequence[Table]
+    transfer_notes: Sequence[str]
     pictures: Sequence[Picture]
     failures: Table | None
     ran_on: Sequence[str]
@@ -60,6 +61,7 @@ def view(evidence: Evidence, pictures: Sequence[Picture], href: Href) -> BoardVi
         matrix=_matrix(evidence, pages, place),
         tasks=_tasks(evidence, place),
         transfer=transfer_tables(evidence, place),
+        transfer_notes=list(describe.transfer_notes(evidence)),
         pictures=pictures,
         failures=words.failures(describe.failures(board), f"{place}-failures"),
         ran_on=describe.ran_on(records),
@@ -76,7 +78,7 @@ def _ranking(evidence: Evidence, pages: dict[str, str], place: str) -> Table:
         *(Column(sign, f"tasks: {verdict}", largest_first=True) for verdict, sign in SIGNS.items()),
         Column("time", "training time over ReLU's"),
         Column("memory", "peak memory over ReLU's"),
-        Column("FLOPs", "floating-point operations an element"),
+        Column("FLOPs an element", "floating-point operations"),
         Column("◆", "no other row is as good and as fast", "ordered", largest_first=True),
         Column("diverged", "share of its runs"),
         Column("pointwise", kind="text"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bench import describe
 from bench.evidence import Evidence
 from bench.inference import Correlation
 from bench.site.cells import MISSING, Cell, Column, Line, Table, minus, number, order
@@ -82,5 +83,4 @@ def _kinds(id: str, kinds: Sequence[Kind]) -> Table:
         )
         for kind in kinds
     ]
-    caption = "Lab and field by kind of function, as log-ratios to ReLU"
-    return Table(id, caption, columns, lines, sorted_by=None)
+    return Table(id, describe.KINDS, columns, lines, sorted_by=None)

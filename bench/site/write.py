@@ -31,13 +31,10 @@ _OURS = (("tasks", "*.html"), ("activations", "*.html"), (FOLDER, "**/*.svg"))
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 
 
-def write_site(folder: Path, results: Path, local: bool = False, loaded: Loaded | None = None) -> int:
+def write_site(folder: Path, results: Path, local: bool = False) -> int:
     """Write the published records, or a user's own, as a static site; returns the number of its pages.
 
     A site that lies there already is replaced; the same records give the same bytes.
-
-    Args:
-        loaded: these records with their curves, where they were read already.
 
     Raises:
         UsageError: there are no such results, or the folder holds something else.
@@ -45,7 +42,7 @@ def write_site(folder: Path, results: Path, local: bool = False, loaded: Loaded 
     """
     root = results / LOCAL if local else results
     _check(folder)
-    loaded = loaded or load(root, curves=True)
+    loaded = load(root, curves=True)
     try:
         _clear(folder)
         for path, text in assets.assets().items():

@@ -159,3 +159,18 @@ def test_help_imports_no_heavy_package() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "leaderboard" in done.stdout
+
+
+def test_a_site_is_written_alone(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    results.mkdir()
+    both = run_bench(
+        "leaderboard", "--results", str(results), "--html", str(tmp_path / "s"), "--figures", str(tmp_path)
+    )
+    assert both.returncode == 2
+    assert "--html writes a site and nothing else" in both.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+    alone = run_bench("leaderboard", "--results", str(results), "--html", str(tmp_path / "s"))
+    assert alone.returncode == 0, alone.stderr
+    assert (tmp_path / "s" / "index.html").exists()
+    assert not (tmp_path / "leaderboard.md").exists()

@@ -12,7 +12,7 @@ import pytest
 
 from bench.compare import Board
 from bench.evidence import Evidence, gather
-from bench.figures import caption, draw, drawable, of_task, picture
+from bench.figures import caption, draw, drawable, is_ours, of_task, picture
 from bench.figures_parts import MOST_SIGNS, Named, ends, put_names, reach, short, slug
 from bench.figures_points import MOST_NAMED, costed, placed
 from bench.figures_ranks import MOST_TASKS, _chosen, _pairs, _tests, blocks, correlated
@@ -325,6 +325,23 @@ def test_of_many_tasks_those_that_agree_most_and_least_are_shown(large: Evidence
     assert (len(chosen), hidden) == (MOST_TASKS, 2)
     assert [table for table in correlated(large) if table in chosen] == chosen
     assert "2 tasks left out: those shown agree most and least with the rest" in texts(picture("tau.svg", large))
+
+
+def test_a_task_on_which_relu_is_at_chance_is_in_no_correlation() -> None:
+    evidence = make({"relu": 0, "gelu": 1, "silu": 2, "mish": -1})
+    lost = [
+        record.model_copy(update={"score": 50.0 - record.seed}) if record.task.name == "vision-a" else record
+        for table in evidence.board.tables
+        for record in table.records
+    ]
+    (worse,) = gather(lost)
+    assert {table.task.name for table in correlated(worse)} == {"vision-b", "molecules-c", "lab-d"}
+    assert "vision-a" not in " ".join(texts(picture("tau.svg", worse)))
+
+
+def test_our_own_pictures_are_known_by_name(small: Evidence) -> None:
+    assert all(map(is_ours, drawable(small)))
+    assert not any(map(is_ours, ("mine.svg", "cost.png", "forest.svg")))
 
 
 def test_both_ends_of_a_list() -> None:

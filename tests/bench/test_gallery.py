@@ -92,6 +92,15 @@ def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
             show(name, folder, tmp_path)
 
 
+def test_somebodys_own_readme_is_kept(tmp_path: Path, results: Path) -> None:
+    own = tmp_path / INDEX
+    own.write_text("# My thesis\n")
+    with pytest.raises(UsageError, match="is no index of ours"):
+        gallery(tmp_path, results, NAMES)
+    assert [path.name for path in tmp_path.iterdir()] == [INDEX]
+    assert own.read_text() == "# My thesis\n"
+
+
 def test_the_command_shows_one_card_and_refuses_two_wishes(tmp_path: Path) -> None:
     done = run_bench("card", "relu", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr

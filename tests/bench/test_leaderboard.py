@@ -178,6 +178,39 @@ def test_text_of_strangers_cannot_break_a_table(make_record: MakeRecord) -> None
     assert line.endswith("a \\| b \\| c \\| # head |")
 
 
+def test_text_of_strangers_is_no_markup(make_record: MakeRecord) -> None:
+    evil = "<script>alert(1)</script> ![x](http://x.test/pixel.png) <!--"
+    record = make_record("t", outcome="crashed").model_copy(update={"reason": evil, "notes": (evil,), "commit": evil})
+    facts = record.task.model_copy(update={"title": evil, "model": evil, "site_rule": evil, "dataset": evil})
+    machine = record.machine.model_copy(update={"cpu": evil})
+    text = board([record.model_copy(update={"task": facts, "machine": machine, "versions": {"python": evil}})])
+    assert "alert(1)" in text
+    assert "<script" not in text
+    assert "](http" not in text
+    assert "<!--" not in text
+
+
+def test_a_task_that_few_have_run_takes_nobodys_rank(records: list[Record], make_record: MakeRecord) -> None:
+    more = [make_record("digits", name, seed, 90 + seed, family="vision") for name in "abc" for seed in range(5)]
+    text = board([*records, *more, make_record("new", "relu"), make_record("new", "gelu")])
+    ranking = section(text.partition("stand-ins")[2], "Ranking")
+    assert row_of(ranking, "a")["rank"] == row_of(ranking, "relu")["rank"] == "2"
+    assert "* new counts for no rank: less than half of the activations were run on it." in text
+    half = [make_record("new", name) for name in ("relu", "gelu", "a", "b")]
+    assert "* c: new was not run" in board([*records, *more, *half])
+
+
+def test_a_task_that_relu_hardly_learns_is_named(make_record: MakeRecord) -> None:
+    def warned(score: float) -> bool:
+        held = [
+            make_record("t", name, seed, score + seed, family="vision") for name in ("relu", "gelu") for seed in (0, 1)
+        ]
+        return "ReLU hardly beats a guess on t" in board(held)
+
+    assert warned(52.0)
+    assert not warned(70.0)
+
+
 def test_refused_files_are_named(records: list[Record]) -> None:
     assert "* smoke/digits/x.json is no valid record" in board(records, "smoke/digits/x.json is no valid record")
 
