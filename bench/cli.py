@@ -169,13 +169,17 @@ def publish(
     profile: Annotated[str, typer.Option(help="Only records of this profile.", show_default=False)] = "",
     tasks: Annotated[Names, typer.Option(help="Only these; names or patterns.")] = None,
     activations: Annotated[Names, typer.Option(help="Only these; names or patterns.")] = None,
+    plugin: Plugins = None,
     results: Results = RESULTS,
-    allow_dirty: Annotated[bool, typer.Option("--allow-dirty", help="Also those made with local changes.")] = False,
+    allow_dirty: Annotated[
+        bool, typer.Option("--allow-dirty", help="Also those made with local changes, or from no commit.")
+    ] = False,
 ) -> None:
     """Move your own records to the published ones, after checking them."""
     from bench.publish import check_words, matching
     from bench.publish import publish as move
 
+    load_plugins(plugin)
     wanted = split(tasks, "--tasks"), split(activations, "--activations")
     check_words(results, *wanted)
     refused = move(results, matching(profile, *wanted), allow_dirty)

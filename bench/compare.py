@@ -12,6 +12,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache, cached_property
 
 from bench.records import MetricFacts, Record, TaskFacts
@@ -25,6 +26,7 @@ RELU = {
     "outputs": ["v0"],
 }
 """ReLU's graph: what the baseline is known by, since anybody can give any function any name."""
+ONE_DAY = timedelta(days=1)
 _ROUNDING = 1e-9
 """Differences that scatter by less than this share of the scores are equal."""
 _DIGITS = 6
@@ -73,7 +75,7 @@ class Row:
     difference: Spread | None
     """Score minus ReLU's, paired by seed; None where no seed is shared."""
     time_ratio: float | None
-    """Median of training time over ReLU's, paired by seed on the same kind of machine; processor time on a CPU."""
+    """Median of training time over ReLU's, paired by seed, on one kind of machine and day; processor time on a CPU."""
     memory_ratio: float | None
     """The same of peak memory: of the GPU, or of the whole process on a CPU."""
 
@@ -253,17 +255,28 @@ def built_in_names() -> frozenset[str]:
 def _ratio(
     records: Sequence[Record], baseline: Sequence[Record], cost: Callable[[Record], float | None]
 ) -> float | None:
-    """Median over seeds of a cost against ReLU's; only between runs on the same kind of machine."""
+    """Median over seeds of a cost against ReLU's; only between runs of one day on the same kind of machine."""
     reference = {record.seed: record for record in baseline}
     ratios = []
     for record in records:
         other = reference.get(record.seed)
-        if other is None or (record.machine.cpu, record.machine.gpu) != (other.machine.cpu, other.machine.gpu):
+        if other is None or not _comparable(record, other):
             continue
         own, theirs = cost(record), cost(other)
         if own and theirs and 0 < own < math.inf and 0 < theirs < math.inf:
             ratios.append(own / theirs)
     return statistics.median(ratios) if ratios else None
+
+
+def _comparable(record: Record, other: Record) -> bool:
+    """Whether the costs of two runs may be divided: what else a machine does, and what is installed, changes by day."""
+    if (record.machine.cpu, record.machine.gpu) != (other.machine.cpu, other.machine.gpu):
+        return False
+    try:
+        apart = datetime.fromisoformat(record.started_at) - datetime.fromisoformat(other.started_at)
+    except (TypeError, ValueError):  # no times that can be held against each other
+        return False
+    return abs(apart) <= ONE_DAY
 
 
 def _training_time(record: Record) -> float | None:

@@ -141,6 +141,10 @@ def glance(evidence: Evidence) -> Iterator[str]:
             "Overall, no ranked activation is shown to be better than another, all pairs of them corrected for: all "
             "have rank 1."
         )
+    if evidence.tuned:
+        tuned = [table.task.name for table in evidence.tuned.board.tables]
+        share = f"{len(tuned)} of {count_of(len(board.tables), 'task')}"
+        yield f"Learning rates were re-tuned on {share}: {', '.join(tuned)}."
     for table in board.tables:
         if table not in board.core:
             yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."

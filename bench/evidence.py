@@ -34,6 +34,12 @@ class Evidence:
     """The same profile with the learning rate re-tuned, a board of its own with a ReLU of its own."""
 
     @property
+    def all_tuned(self) -> bool:
+        """Whether the learning rate was re-tuned on every task that counts, so that their means can be compared."""
+        tuned = {table.task.name for table in self.tuned.board.core} if self.tuned else set()
+        return tuned == {table.task.name for table in self.board.core}
+
+    @property
     def folder(self) -> str:
         """Name for a folder of what belongs to this board alone."""
         return f"{self.board.profile}-{self.board.track}"

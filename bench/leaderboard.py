@@ -36,9 +36,9 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   from the level of a guess. **Lab** is the same for the synthetic lab, where functions are mined; the two are never
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
   activations with a score on every task and no failed cell are ranked, and only beside a ReLU that has all of them.
-* **Cost** is a ratio to ReLU on the same kind of machine: processor time of the training for cells on a CPU, time by
-  the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. ◆ marks what no other row beats
-  in both quality and time.
+* **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
+  time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. ◆ marks what no other
+  row beats in both quality and time.
 * **Profiles** (`smoke`, `cpu`, `small`, `paper`) are budgets, and **tracks** say whether the data is the real
   benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows the published
   protocols; there each task's ReLU row is held against its published number.
@@ -76,7 +76,7 @@ def ranking_table(evidence: Evidence) -> str:
     """The ranking of one board; empty where nothing can be ranked."""
     if not evidence.ranked:
         return ""
-    tuned = _by_graph(evidence.tuned) if evidence.tuned else {}
+    tuned = _by_graph(evidence.tuned) if evidence.tuned and evidence.all_tuned else {}
     head = [
         "rank",
         "activation",

@@ -1,8 +1,9 @@
-"""Whether the numbers of one record can be true: its audit, times, machine and score, held against each other."""
+"""Whether the numbers of one record can be true: its audit, costs, machine and score, held against each other."""
 
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 
 from bench.records import Record
@@ -10,6 +11,10 @@ from bench.records import Record
 AGAIN = "remove it and run the cell again"
 RANGES = {"%": (0.0, 100.0), "ROC-AUC": (0.0, 1.0)}
 """Unit of a metric to the scores that it can take; others have no bounds that we know."""
+LOGARITHMS = (-330.0, 330.0)
+"""Bounds of a score in a unit that starts with `log10`: no double is larger or smaller than these powers of ten."""
+MOST_MEMORY = 1e9
+"""MiB; no computer has as much."""
 CLOCK_SLACK = timedelta(days=1)
 """A clock may be wrong by this much before a start counts as lying in the future."""
 
@@ -20,7 +25,7 @@ def number_faults(record: Record, now: datetime | None = None) -> list[str]:
     Args:
         now: the time that no run can have started after; the clock's when left out.
     """
-    found = [*_audit_faults(record), *_provenance_faults(record, now), *_time_faults(record)]
+    found = [*_audit_faults(record), *_provenance_faults(record, now), *_cost_faults(record)]
     return found if record.score is None else found + _score_faults(record, record.score)
 
 
@@ -42,6 +47,8 @@ def _audit_faults(record: Record) -> list[str]:
 
 def _provenance_faults(record: Record, now: datetime | None) -> list[str]:
     found, machine = [], record.machine
+    if record.commit is not None and not re.fullmatch("[0-9a-f]{40}", record.commit):
+        found.append(f"names {record.commit[:60]!r} as its commit, which is not 40 hex digits: {AGAIN}")
     if not record.versions:
         found.append(f"names no version of any package: {AGAIN}")
     if machine.device == "cuda" and not machine.gpu and record.outcome == "ok":
@@ -59,14 +66,14 @@ def _provenance_faults(record: Record, now: datetime | None) -> list[str]:
     return found
 
 
-def _time_faults(record: Record) -> list[str]:
+def _cost_faults(record: Record) -> list[str]:
     times, found = record.times, []
     given = {name: value for name, value in times.model_dump().items() if value is not None}
     wrong = [name for name, value in given.items() if not (math.isfinite(value) and value >= 0)]
     if times.total == 0:
         wrong.append("total")
-    if record.outcome == "ok" and times.train == 0:
-        wrong.append("train")
+    if record.outcome == "ok":
+        wrong += [name for name in ("train", "train_cpu") if given.get(name) == 0]
     if wrong:
         found.append(f"has times that no run can take ({', '.join(f'{n} {given[n]:g} s' for n in wrong)}): {AGAIN}")
     longest = 1.01 * times.total  # two clocks are read, one after the other
@@ -75,9 +82,19 @@ def _time_faults(record: Record) -> list[str]:
         for name in ("train", "eval")
         if name in given and given[name] > longest
     ]
-    if given.get("train_cpu", 0.0) > longest * record.machine.cores + 1:
-        found.append(f"took more processor time than {record.machine.cores} cores have: {AGAIN}")
-    return found
+    cores = max(record.machine.cores, record.machine.threads)
+    if given.get("train_cpu", 0.0) > cores * min(longest, 1.5 * given.get("train", longest)) + 1:
+        found.append(f"took more processor time than {cores} cores have: {AGAIN}")
+    return found + _memory_faults(record)
+
+
+def _memory_faults(record: Record) -> list[str]:
+    machine = record.machine
+    return [
+        f"had a peak memory that no machine has ({value:g} MiB{where}): {AGAIN}"
+        for value, where in ((machine.peak_memory_mib, ""), (machine.peak_gpu_memory_mib, " on the GPU"))
+        if value is not None and not 0 < value < MOST_MEMORY
+    ]
 
 
 def score_names(record: Record) -> frozenset[str]:
@@ -91,12 +108,14 @@ def score_names(record: Record) -> frozenset[str]:
 
 def _score_faults(record: Record, score: float) -> list[str]:
     found, unit = [], record.task.metric.unit
-    low, high = RANGES.get(unit, (-math.inf, math.inf))
+    low, high = RANGES.get(unit, LOGARITHMS if unit.startswith("log10") else (-math.inf, math.inf))
     if not low - 1e-6 <= score <= high + 1e-6:
         found.append(f"has the score {score:g} {unit}, outside of {low:g} to {high:g}: {AGAIN}")
     names = score_names(record)
     if not names:
         found.append(f"has the score {score:g}, which none of its metrics is: {AGAIN}")
+    if not any(len(curve) > 1 for curve in record.curves.values()):
+        found.append(f"is ok and has no curve of two points or more, so that nothing shows it trained: {AGAIN}")
     chosen = any(name.startswith("best") for name in record.metrics)
     for name, curve in record.curves.items():
         if name.startswith("train") and not all(map(math.isfinite, curve)):

@@ -13,7 +13,7 @@ from bench.errors import BenchError, DamagedRecord, StoreError, UsageError, unkn
 from bench.evidence import gather
 from bench.leaderboard import render
 from bench.records import Record
-from bench.soundness import faults_of
+from bench.soundness import faults_of, registered
 from bench.store import LOCAL, Loaded, Store
 from bench.suspicion import Ledger, fingerprint_of, ledger_of
 from bench.tables import count_of
@@ -78,8 +78,9 @@ def _draw(loaded: Loaded, folder: Path) -> None:
 def publish(results: Path, chosen: Callable[[Record], bool], allow_dirty: bool) -> int:
     """Move the chosen local records to the published ones; returns how many were refused.
 
-    Refused are records in which `bench validate` would find a fault, those that were made with local changes to the
-    source (unless allowed), and those of a cell that is published already.
+    Refused are records in which `bench validate` would find a fault, those of a task that is not registered, those that
+    were made with local changes to the source or from no commit (unless allowed), and those of a cell that is published
+    already.
 
     Raises:
         BenchError: no local record was chosen.
@@ -121,7 +122,14 @@ def refusals(record: Record, where: str, public: Store, ledger: Ledger, allow_di
         ledger: what is published.
     """
     found = faults_of(record)
-    if record.dirty and not allow_dirty:
+    spec = registered(record)
+    if spec is None:
+        found.append("is of a task that is not registered here: name the file that registers it with --plugin")
+    elif record.task.version < spec.version:
+        found.append(f"is of version {record.task.version} of its task, which is {spec.version} here: run it again")
+    if (record.commit is None or record.dirty is None) and not allow_dirty:
+        found.append("does not name the source that made it: run it from a clean clone, or pass --allow-dirty")
+    elif record.dirty and not allow_dirty:
         found.append("was made with local changes to the source: commit and run again, or pass --allow-dirty")
     if public.find(record.profile, record.task.name, record.seed, record.id) is not None:
         return [*found, "is published already"]

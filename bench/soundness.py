@@ -18,6 +18,7 @@ from bench.plan import recipe_of, trace_all
 from bench.plausible import AGAIN, number_faults
 from bench.profiles import base_of
 from bench.records import Record
+from bench.tuning import FACTORS
 
 if TYPE_CHECKING:
     from activations import Graph
@@ -38,6 +39,8 @@ FACTS = {
     "metric.chance": "metric.chance",
 }
 """Fact of a record to its place in a task's specification; the reference, which may be None, is looked at apart."""
+TEXTS = ("formula", "reference", "origin", "mined_on")
+"""What a record repeats from the catalogue; the source is left out, since a change of style changes it."""
 
 _EARLIER = {
     "raw/node-feat.csv.gz": (
@@ -97,7 +100,7 @@ def _graph_faults(record: Record) -> list[str]:
         return [f"holds a graph that cannot be read ({read}): {AGAIN}"]
     if read.hash != stated.graph_hash:
         return [f"holds another graph ({read.hash}) than its hash names ({stated.graph_hash}): {AGAIN}"]
-    found = _name_faults(stated.name, read.hash)
+    found = _name_faults(record)
     if stated.pointwise != read.pointwise:
         found.append(f"calls its function pointwise={stated.pointwise}, and its graph says otherwise: {AGAIN}")
     if stated.flops is not None and stated.flops != read.flops:
@@ -105,29 +108,37 @@ def _graph_faults(record: Record) -> list[str]:
     return found
 
 
-def _name_faults(name: str, graph: str) -> list[str]:
-    """A name of the catalogue means that function and no other."""
+def _name_faults(record: Record) -> list[str]:
+    """A name of the catalogue means that function and no other, and what the catalogue says of it."""
     from activations import UnknownActivation, get
 
+    stated, name = record.activation, record.activation.name
     try:
         traced, _ = trace_all([get(name)])
     except UnknownActivation:
         return []
-    if not traced or traced[0].graph.hash == graph:
+    if not traced:
         return []
-    return [
-        f"is called {name} but holds another function ({graph}, {name} is {traced[0].graph.hash}): register it under "
-        "a name of its own and run it again"
-    ]
+    known = traced[0]
+    if known.graph.hash != stated.graph_hash:
+        return [
+            f"is called {name} but holds another function ({stated.graph_hash}, {name} is {known.graph.hash}): "
+            "register it under a name of its own and run it again"
+        ]
+    if not known.function.__module__.startswith("activations."):  # the user's own, whose words may change
+        return []
+    other = [text for text in TEXTS if getattr(stated, text) != getattr(known, text)]
+    return [f"says other things of {name} than the catalogue ({', '.join(other)}): {AGAIN}"] if other else []
 
 
 def _stated_task(record: Record) -> TaskSpec | None:
     """The registered task of this name and version; None where there is none to hold the record against."""
-    spec = _registered(record)
+    spec = registered(record)
     return spec if spec is not None and spec.version == record.task.version else None
 
 
-def _registered(record: Record) -> TaskSpec | None:
+def registered(record: Record) -> TaskSpec | None:
+    """The registered task of the record's name, whatever its version; None where there is none."""
     from tasks import UnknownTask, get
 
     try:
@@ -138,7 +149,7 @@ def _registered(record: Record) -> TaskSpec | None:
 
 def unchecked(record: Record) -> str:
     """Why the facts of the record's task cannot be checked; empty where they are."""
-    spec, task = _registered(record), record.task
+    spec, task = registered(record), record.task
     if spec is None:
         return f"{task.name}, which is not registered: the task's facts were not checked (name its file with --plugin)"
     if task.version < spec.version:
@@ -165,7 +176,7 @@ def has_stated_recipe(record: Record) -> bool:
 
 
 def _task_faults(record: Record) -> list[str]:
-    spec, task = _registered(record), record.task
+    spec, task = registered(record), record.task
     if spec is None or task.version < spec.version:
         return []
     if task.version > spec.version:
@@ -180,9 +191,31 @@ def _task_faults(record: Record) -> list[str]:
         found.append(f"states other facts than version {task.version} of its task ({', '.join(other)}): {AGAIN}")
     if not has_stated_recipe(record):
         found.append(f"was run by another recipe than {task.name} has for the profile {record.profile}: {AGAIN}")
-    if record.tuning is not None and spec.selection is not None and record.tuning.metric != spec.selection.metric:
-        found.append(f"was tuned by {record.tuning.metric} where its task chooses by {spec.selection.metric}: {AGAIN}")
-    return found + _data_faults(record, spec)
+    return found + _tuning_faults(record, spec) + _data_faults(record, spec)
+
+
+def _tuning_faults(record: Record, spec: TaskSpec) -> list[str]:
+    """Every activation is tuned by the same rules: those of the task, and the factors of `bench tune`."""
+    tuning, due = record.tuning, spec.selection
+    if tuning is None or due is None:
+        return []
+    found = []
+    if tuning.metric != due.metric:
+        found.append(f"was tuned by {tuning.metric} where its task chooses by {due.metric}: {AGAIN}")
+    other = [
+        name
+        for name, stated, known in (
+            ("higher_is_better", tuning.higher_is_better, due.higher_is_better),
+            ("trials", tuning.trials, dict(due.recipe)),
+            ("factors", tuning.factors, FACTORS),
+        )
+        if stated != known
+    ]
+    if not tuning.seeds:
+        other.append("no seeds")
+    if other:
+        found.append(f"was tuned by other rules than `bench tune` has for its task ({', '.join(other)}): {AGAIN}")
+    return found
 
 
 def _reference(facts: Any) -> tuple[float, float, float, str] | None:

@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import gc
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,10 +136,13 @@ class Store:
         """The record in a file of this store.
 
         Raises:
-            DamagedRecord: the file cannot be read, is no valid record, or lies in another record's place.
+            DamagedRecord: the file is no regular one, cannot be read, is no valid record, or lies in another record's
+                place.
         """
         where = "/".join(path.parts[-3:]).encode(errors="replace").decode()  # a name on a disk may be no UTF-8
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would keep its reader waiting
+                raise DamagedRecord(f"{where} cannot be read (no regular file)")
             record = read_record(path.read_bytes(), where)
         except OSError as error:
             raise DamagedRecord(f"{where} cannot be read ({(error.strerror or str(error)).lower()})") from None

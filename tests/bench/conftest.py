@@ -94,7 +94,7 @@ def record_fields(
             "peak_gpu_memory_mib": None,
         },
         "versions": {"python": "3.11.7"},
-        "commit": "c0ffee" * 6,
+        "commit": "c0ffee" * 6 + "cafe",
         "dirty": False,
         "started_at": "2026-01-02T03:04:05+00:00",
         "notes": [],

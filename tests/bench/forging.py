@@ -32,10 +32,13 @@ def put(root: Path, fields: Fields) -> Path:
 
 
 def become(fields: Fields, function: Activation) -> None:
-    """Put another function into a record, with all that its graph says."""
+    """Put another function into a record, with all that its graph and its author say."""
     graph = function.graph
     fields["activation"] |= {
         "name": function.name,
+        "formula": function.formula,
+        "reference": function.reference,
+        "origin": function.origin,
         "graph": json.loads(graph.to_json()),
         "graph_hash": graph.hash,
         "pointwise": graph.pointwise,

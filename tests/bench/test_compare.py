@@ -98,6 +98,13 @@ def test_one_function_under_two_names_is_one_row_and_two_under_one_are_two(make_
     assert [row.label for row in make_table(close).rows] == ["mine (aaaaaa11)", "mine (aaaaaa22)"]
 
 
+def test_cost_is_compared_within_a_day_only(make_record: MakeRecord) -> None:
+    relu, gelu = make_record("t", "relu", train=2.0), make_record("t", "gelu", train=3.0)
+    for started, ratio in (("2026-01-03T03:04:05+00:00", 1.5), ("2026-01-03T03:04:06+00:00", None), ("never", None)):
+        later = gelu.model_copy(update={"started_at": started})
+        assert make_table([relu, later]).by_label["gelu"].time_ratio == ratio
+
+
 def test_cost_is_compared_on_the_same_machine_only(make_record: MakeRecord) -> None:
     relu, gelu = make_record("t", "relu", train=2.0), make_record("t", "gelu", train=3.0)
     heavy = gelu.model_copy(update={"machine": gelu.machine.model_copy(update={"peak_memory_mib": 250.0})})

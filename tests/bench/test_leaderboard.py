@@ -135,6 +135,11 @@ def test_a_retuned_column_stands_beside_the_fixed_recipe(records: list[Record]) 
     assert row["re-tuned: score"] == "92.52 ± 1.60 (5) lr ×2"
     assert row["re-tuned: difference"] == "+0.52 [+0.50, +0.54] ▲"
     assert row_of(section(text.partition("stand-ins")[2], "Ranking"), "gelu")["field, re-tuned"].startswith("+0.012")
+    assert "* Learning rates were re-tuned on 1 of 1 task: digits." in text
+    more = [record.model_copy(update={"task": record.task.model_copy(update={"name": "other"})}) for record in records]
+    partly = board([*records, *[r for r in more if r.task.track == "stand-in" and r.outcome == "ok"], *tuned])
+    assert "field, re-tuned" not in partly
+    assert "re-tuned: difference" in section(partly, "digits")
     assert "0.1 times one of 0.5, 1, 2, by the highest mean valid over seeds 1000, 1001" in text
     assert "`bench tune --profile smoke --tasks digits" in text
     alone = board(tuned)

@@ -11,46 +11,58 @@ import pytest
 import activations
 from bench.errors import BenchError, StoreError, UsageError
 from bench.publish import check_words, matching, publish, write_board
-from bench.records import Record
+from bench.records import Record, cell_id
 from bench.store import LOCAL, Store
 
-from .conftest import record_fields
+from .conftest import record_fields, run_bench
+from .forging import published
 
 
-def sound(**options: Any) -> Record:
-    graph = activations.get("relu").graph
-    fields = record_fields(graph_hash=graph.hash, **options)
-    fields["activation"]["graph"] = json.loads(graph.to_json())
-    fields["metrics"] = {"test_accuracy": fields["score"]}
+def sound(task: str = "lab-harmonics", seed: int = 0) -> Record:
+    return Record.model_validate(published(task, seed=seed))
+
+
+def restated(record: Record, **facts: Any) -> Record:
+    """The record of a cell of another task, or of another version of its task."""
+    fields = record.model_dump(mode="json")
+    task = fields["task"] = fields["task"] | facts
+    fields["id"] = cell_id(task["name"], task["version"], record.activation.graph_hash, record.seed, record.recipe)
     return Record.model_validate(fields)
 
 
 def test_chosen_records_move(tmp_path: Path) -> None:
     local, public = Store(tmp_path / LOCAL), Store(tmp_path)
     for seed in (0, 1):
-        local.write(sound(task="digits", seed=seed))
-    local.write(sound(task="lab-feynman"))
-    assert publish(tmp_path, matching("smoke", ["digits"], []), allow_dirty=False) == 0
-    assert [record.task.name for record in public.load().records] == ["digits", "digits"]
+        local.write(sound(seed=seed))
+    local.write(sound("lab-feynman"))
+    assert publish(tmp_path, matching("cpu", ["lab-harm*"], []), allow_dirty=False) == 0
+    assert [record.task.name for record in public.load().records] == ["lab-harmonics", "lab-harmonics"]
     assert [record.task.name for record in local.load().records] == ["lab-feynman"]
 
 
-@pytest.mark.parametrize("fault", ["dirty", "graph", "name", "damaged", "twice", "copied", "score"])
+@pytest.mark.parametrize(
+    "fault", ["dirty", "source", "task", "older", "graph", "name", "damaged", "twice", "copied", "score"]
+)
 def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixture[str]) -> None:
     local, record = Store(tmp_path / LOCAL), sound()
     if fault == "dirty":
         record = record.model_copy(update={"dirty": True})
+    if fault == "source":
+        record = record.model_copy(update={"commit": None, "dirty": None})
+    if fault == "task":
+        record = restated(record, name="imagenet-vit")
+    if fault == "older":
+        record = restated(record, version=0)
     if fault == "graph":
         other = json.loads(activations.get("gelu").graph.to_json())
         record = record.model_copy(update={"activation": record.activation.model_copy(update={"graph": other})})
     if fault == "name":
-        record = sound(activation="gelu")
+        record = record.model_copy(update={"activation": record.activation.model_copy(update={"name": "gelu"})})
     if fault == "twice":
         Store(tmp_path).write(record)
     if fault == "copied":
-        losses = {"train_loss": [1 / step for step in range(1, 30)]}
-        Store(tmp_path).write(sound(seed=1).model_copy(update={"curves": losses}))
-        record = record.model_copy(update={"curves": losses})
+        Store(tmp_path).write(other := sound(seed=1))
+        record = record.model_copy(update={"curves": other.curves})
     if fault == "score":
         record = record.model_copy(update={"score": 99.0})
     path = local.write(record)
@@ -61,13 +73,33 @@ def test_what_is_refused(tmp_path: Path, fault: str, capsys: pytest.CaptureFixtu
     assert len(list(Store(tmp_path).paths())) == (fault in ("twice", "copied"))
     words = {"dirty": "local changes", "graph": "another graph", "damaged": "no valid", "twice": "published already"}
     words |= {"name": "is called gelu but holds another function", "score": "which none of its metrics is"}
-    words["copied"] = "has the loss curve of smoke/fake-good/relu-s1-"
+    words |= {"source": "does not name the source", "task": "is of a task that is not registered here: name the file"}
+    words["older"] = "is of version 0 of its task, which is 1 here: run it again"
+    words["copied"] = "has the loss curve of cpu/lab-harmonics/relu-s1-"
     assert words[fault] in capsys.readouterr().err
 
 
-def test_dirty_records_can_be_allowed(tmp_path: Path) -> None:
-    Store(tmp_path / LOCAL).write(sound().model_copy(update={"dirty": True}))
+@pytest.mark.parametrize("source", [{"dirty": True}, {"commit": None, "dirty": None}])
+def test_dirty_records_can_be_allowed(tmp_path: Path, source: dict[str, Any]) -> None:
+    Store(tmp_path / LOCAL).write(sound().model_copy(update=source))
     assert publish(tmp_path, matching("", [], []), allow_dirty=True) == 0
+
+
+def test_a_plugin_registers_the_task(tmp_path: Path) -> None:
+    """In processes of their own, so that nothing stays registered here."""
+    record = renamed(sound(), "imagenet-vit")
+    Store(tmp_path / LOCAL).write(record)
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(
+        "from dataclasses import replace\nimport tasks\ntask = tasks.get('lab-harmonics')\n"
+        "object.__setattr__(task, 'spec', replace(task.spec, name='imagenet-vit'))\ntasks.register_task(task)\n"
+    )
+    refused = run_bench("publish", "--results", str(tmp_path))
+    assert (refused.returncode, list(Store(tmp_path).paths())) == (1, [])
+    assert "name the file that registers it with --plugin" in refused.stderr
+    done = run_bench("publish", "--results", str(tmp_path), "--plugin", str(plugin))
+    assert done.returncode == 0, done.stderr
+    assert Store(tmp_path).load().records == (record,)
 
 
 def test_nothing_to_publish_is_said(tmp_path: Path) -> None:
@@ -76,7 +108,7 @@ def test_nothing_to_publish_is_said(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_name_gets_the_nearest(tmp_path: Path) -> None:
-    Store(tmp_path / LOCAL).write(sound(task="lab-harmonics"))
+    Store(tmp_path / LOCAL).write(sound())
     check_words(tmp_path, ["lab-*"], ["relu"])
     with pytest.raises(UsageError, match="did you mean lab-harmonics"):
         check_words(tmp_path, ["lab-harmonix"], [])
@@ -88,13 +120,13 @@ def test_boards_lie_apart(tmp_path: Path) -> None:
     results = tmp_path / "results"
     Store(results).write(sound(seed=0))
     Store(results / LOCAL).write(sound(seed=1))
-    published, own = write_board(results, False, None), write_board(results, True, None)
-    assert (published, own) == (tmp_path / "leaderboard.md", results / LOCAL / "leaderboard.md")
-    assert "--seeds 0`" in published.read_text()
+    public, own = write_board(results, False, None), write_board(results, True, None)
+    assert (public, own) == (tmp_path / "leaderboard.md", results / LOCAL / "leaderboard.md")
+    assert "--seeds 0`" in public.read_text()
     assert "--seeds 1`" in own.read_text()
-    before = published.read_bytes()
+    before = public.read_bytes()
     write_board(results, False, None)
-    assert published.read_bytes() == before
+    assert public.read_bytes() == before
 
 
 def test_a_board_is_not_lost_to_a_slip(tmp_path: Path) -> None:
@@ -115,7 +147,7 @@ def test_a_strange_file_does_not_block_the_board(tmp_path: Path) -> None:
     (folder / "e.json").mkdir()
     text = write_board(results, False, None).read_text()
     assert "?.json is no valid record" in text
-    assert "e.json cannot be read (is a directory)" in text
+    assert "e.json cannot be read (no regular file)" in text
     assert "--seeds 0`" in text
 
 

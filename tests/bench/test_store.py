@@ -114,9 +114,21 @@ def test_an_unreadable_file_is_damaged(tmp_path: Path, make_record: MakeRecord) 
     store = Store(tmp_path)
     path = store.write(make_record())
     path.unlink()
-    path.mkdir()
     with pytest.raises(DamagedRecord, match="cannot be read"):
         store.read(path)
+
+
+def test_what_is_no_regular_file_is_damaged_and_not_waited_for(tmp_path: Path, make_record: MakeRecord) -> None:
+    store = Store(tmp_path)
+    paths = [store.write(make_record(seed=seed)) for seed in range(4)]
+    for path in paths[:3]:
+        path.unlink()
+    paths[0].mkdir()
+    os.mkfifo(paths[1])
+    paths[2].symlink_to("/dev/zero")
+    loaded = store.load()
+    assert [record.seed for record in loaded.records] == [3]
+    assert [sentence.partition(" ")[2] for sentence in loaded.damaged] == ["cannot be read (no regular file)"] * 3
 
 
 HOLDER = """

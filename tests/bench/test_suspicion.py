@@ -7,6 +7,7 @@ import pytest
 
 import activations
 from activations import Activation, Graph
+from bench.tuning import FACTORS
 from bench.validate import Report, validate
 
 from .forging import Fields, become, published, put, sentences
@@ -87,13 +88,14 @@ def test_the_score_is_the_metric_of_the_others(tmp_path: Path) -> None:
 
 
 def tuned(factor: float, metric: str = "valid_roc_auc", base: float = 0.002) -> Fields:
-    """A record as `bench tune` makes it: of the trials of two rates the better one was chosen."""
+    """A record as `bench tune` makes it: one of the trials' rates was chosen."""
     fields = published("molhiv-gcn")
     fields["profile"] = "cpu-tuned"
     fields["recipe"]["lr"] = base * factor
     fields["tuning"] = {
-        **{"lr": "lr", "base": base, "factors": [factor, 9.0], "seeds": [1000], "metric": metric},
-        **{"higher_is_better": True, "trials": {}, "means": [0.7, None], "chosen": factor},
+        **{"lr": "lr", "base": base, "factors": list(FACTORS), "seeds": [1000], "metric": metric},
+        **{"higher_is_better": True, "trials": {}, "chosen": factor},
+        "means": [0.7 if each == factor else None for each in FACTORS],
     }
     return fields
 
@@ -116,3 +118,19 @@ def test_a_tuned_record_may_differ_in_nothing_else(tmp_path: Path) -> None:
     text = sentences(validate(tmp_path))
     assert text.count("another recipe than molhiv-gcn has for the profile cpu-tuned") == 2
     assert "was tuned by test_roc_auc where its task chooses by valid_roc_auc" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"higher_is_better": False, "means": [0.7, 0.7, 0.6, 0.7, 0.7]}, "higher_is_better"),
+        ({"trials": {"steps": 999_999}}, "trials"),
+        ({"seeds": []}, "no seeds"),
+        ({"factors": [1.0], "means": [0.7]}, "factors"),
+    ],
+)
+def test_every_rate_is_tuned_by_the_same_rules(tmp_path: Path, change: Fields, words: str) -> None:
+    fields = tuned(1.0)
+    fields["tuning"] |= change
+    put(tmp_path, fields)
+    assert f"by other rules than `bench tune` has for its task ({words}): remove it" in sentences(validate(tmp_path))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import pytest
 import activations
 import tasks
 import tasks.registry
+from activations import Activation
 from activations.plugins import run_file
 from bench import worker
 from bench.answer import plain
@@ -85,6 +87,15 @@ FORGERIES: dict[str, tuple[Callable[[Fields], None], str]] = {
     "no such profile": (merged(profile="fast"), "for the profile fast"),
     "data": (merged(dataset={"test_batch": "md5:0"}), r"other data than is published \(test_batch\)"),
     "no data": (lambda fields: fields["dataset"].clear(), "names no checksum of CIFAR-10"),
+    "no hexadecimal commit": (merged(commit="<script>"), "names '<script>' as its commit, which is not 40 hex"),
+    "half a commit": (merged(commit="89bb41d"), "not 40 hex digits"),
+    "commit in capitals": (merged(commit="A" * 40), "not 40 hex digits"),
+    "commit and a line": (merged(commit="a" * 40 + "\n"), "not 40 hex digits"),
+    "formula": (merged(activation={"formula": "x"}), r"other things of relu than the catalogue \(formula\)"),
+    "paper": (merged(activation={"reference": "a journal", "origin": "mined"}), r"\(reference, origin\)"),
+    "mined": (merged(activation={"mined_on": ["cifar10-vgg16"]}), r"\(mined_on\)"),
+    "no curves": (lambda fields: fields["curves"].clear(), "no curve of two points or more"),
+    "curves of a point": (lambda fields: fields.update(curves={"a": [1.0], "b": [2.0]}), "no curve of two points"),
     "above all": (with_score(133.0, test_top1=133.0), "score 133 %, outside of 0 to 100"),
     "below all": (with_score(-1.0, test_top1=-1.0), "outside of 0 to 100"),
     "score alone": (with_score(99.0), "the score 99, which none of its metrics is"),
@@ -103,6 +114,16 @@ FORGERIES: dict[str, tuple[Callable[[Fields], None], str]] = {
     "infinite time": (merged(times={"train": "Infinity"}), r"\(train inf s\)"),
     "part above the whole": (merged(times={"train": 99.0, "total": 60.0}), r"longer to train \(99 s\) than in all"),
     "too many cores": (merged(times={"train_cpu": 999.0}), "more processor time than 2 cores have"),
+    "more than its training": (
+        merged(times={"train": 10.0, "train_cpu": 32.0, "total": 100.0}),
+        "more processor time than 2 cores have",
+    ),
+    "no processor": (merged(times={"train_cpu": 0.0}), r"\(train_cpu 0 s\)"),
+    "negative memory": (merged(machine={"peak_memory_mib": -100.0}), r"that no machine has \(-100 MiB\)"),
+    "no memory": (merged(machine={"peak_memory_mib": 0.0}), r"\(0 MiB\)"),
+    "memory without end": (merged(machine={"peak_memory_mib": 1e300}), r"\(1e\+300 MiB\)"),
+    "memory of no number": (merged(machine={"peak_memory_mib": "NaN"}), r"\(nan MiB\)"),
+    "GPU memory": (merged(machine={"peak_gpu_memory_mib": "Infinity"}), r"\(inf MiB on the GPU\)"),
     "in the future": (merged(started_at=TOMORROW), "started in the future"),
     "local time": (merged(started_at="2026-01-02T03:04:05+02:00"), "no UTC time"),
     "no zone": (merged(started_at="2026-01-02T03:04:05"), "no UTC time"),
@@ -172,6 +193,31 @@ def test_a_score_that_no_mean_can_hold(tmp_path: Path) -> None:
     assert "the score is not a finite number below 1e+100" in sentences(validate(tmp_path))
 
 
+@pytest.mark.parametrize("score", [-331.0, 9e99])
+def test_a_logarithm_of_a_number_that_there_is(tmp_path: Path, score: float) -> None:
+    fields = published("lab-feynman")
+    fields["score"] = fields["metrics"]["log10_sealed_loss"] = score
+    put(tmp_path, fields)
+    assert f"has the score {score:g} log10 loss, outside of -330 to 330" in sentences(validate(tmp_path))
+
+
+def test_a_pipe_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    path = put(tmp_path, published())
+    path.unlink()
+    os.mkfifo(path)
+    assert "cannot be read (no regular file)" in sentences(validate(tmp_path))
+
+
+def test_words_on_a_function_of_ones_own_are_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields = published()
+    own = Activation("my-relu", lambda x: x.clamp(0.0), "max(0, x)")
+    become(fields, own)
+    fields["activation"]["formula"] = "as it was said before"
+    monkeypatch.setattr(activations, "get", {"my-relu": own}.__getitem__)
+    put(tmp_path, fields)
+    assert validate(tmp_path) == Report(1, ())
+
+
 ANEW = "raw/node-feat.csv.gz, raw/edge.csv.gz, raw/edge-feat.csv.gz"
 
 
@@ -206,7 +252,7 @@ def test_a_test_at_an_earlier_epoch_is_said_by_the_task(tmp_path: Path) -> None:
     fields = record_fields(score=91.0)
     fields["metrics"] = {"test_accuracy": 91.0}
     fields["curves"] = {"test_accuracy": [80.0, 91.0, 90.0]}
-    fields["activation"]["flops"] = None
+    fields["commit"] = "c0ffee" * 6 + "cafe"
     become(fields, activations.get("relu"))
     put(tmp_path, fields)
     assert "the curve ends at 90" in sentences(validate(tmp_path))
