@@ -87,7 +87,7 @@ def test_dirty_records_can_be_allowed(tmp_path: Path, source: dict[str, Any]) ->
 
 def test_a_plugin_registers_the_task(tmp_path: Path) -> None:
     """In processes of their own, so that nothing stays registered here."""
-    record = renamed(sound(), "imagenet-vit")
+    record = restated(sound(), name="imagenet-vit")
     Store(tmp_path / LOCAL).write(record)
     plugin = tmp_path / "plugin.py"
     plugin.write_text(
