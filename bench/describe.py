@@ -212,6 +212,12 @@ def mined_here(row: Row, task: str) -> bool:
     return any(task in record.activation.mined_on for record in row.records)
 
 
+def chosen_rate(row: Row) -> str:
+    """`, lr ×2`: the factor that re-tuning chose for a row; empty for a row of the fixed recipe."""
+    factors = sorted({record.tuning.chosen for record in row.records if record.tuning})
+    return f", lr ×{' ×'.join(f'{factor:g}' for factor in factors)}" if factors else ""
+
+
 def audit(row: Row) -> str:
     """Sites swapped and left, as counted in every cell."""
     return ", ".join(sorted({f"{r.injection.swapped} / {r.injection.left}" for r in row.records if r.injection}))

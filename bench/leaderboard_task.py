@@ -36,7 +36,7 @@ def score_cell(row: Row | None, table: TaskTable) -> str:
         return "missing"
     failed = f", {len(row.failures)} failed" if row.failures else ""
     score = with_spread(row.score, table.task.metric) if row.score else ""
-    return f"{score}{_mark(row, table)}{failed}" if score else f"failed ({len(row.failures)})"
+    return f"{score}{describe.chosen_rate(row)}{_mark(row, table)}{failed}" if score else f"failed ({len(row.failures)})"
 
 
 def difference_cell(judged: Judgement | None, table: TaskTable) -> str:
@@ -94,9 +94,7 @@ def _tuned(task: TaskJudgement, label: str) -> list[str]:
     judged = task.by_label.get(label)
     if judged is None:
         return ["missing", "missing"]
-    factors = sorted({record.tuning.chosen for record in judged.row.records if record.tuning})
-    chosen = f" lr ×{' ×'.join(f'{factor:g}' for factor in factors)}" if factors else ""
-    return [score_cell(judged.row, task.table) + chosen, difference_cell(judged, task.table)]
+    return [score_cell(judged.row, task.table), difference_cell(judged, task.table)]
 
 
 def _budget(task: TaskJudgement) -> str:

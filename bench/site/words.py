@@ -32,7 +32,7 @@ def score(row: Row | None, table: TaskTable) -> Cell:
     mark = " †" if describe.mined_here(row, table.task.name) else ""
     failed = f", {len(row.failures)} failed" if row.failures else ""
     words = "its data chose this function" if mark else ""
-    return Cell(f"{text}{mark}{failed}", order(row.score.mean), words=words, kind="number")
+    return Cell(f"{text}{describe.chosen_rate(row)}{mark}{failed}", order(row.score.mean), words=words, kind="number")
 
 
 def difference(judged: Judgement, metric: MetricFacts) -> Cell:

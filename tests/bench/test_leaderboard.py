@@ -132,7 +132,7 @@ def test_a_retuned_column_stands_beside_the_fixed_recipe(records: list[Record]) 
     assert "re-tuned\n\n### At a glance" not in text
     row = row_of(section(text, "digits"), "gelu")
     assert row["score"] == "92.52 ± 1.60 (5)"  # the fixed recipe's own seeds, not ten
-    assert row["re-tuned: score"] == "92.52 ± 1.60 (5) lr ×2"
+    assert row["re-tuned: score"] == "92.52 ± 1.60 (5), lr ×2"
     assert row["re-tuned: difference"] == "+0.52 [+0.50, +0.54] ▲"
     assert row_of(section(text.partition("stand-ins")[2], "Ranking"), "gelu")["field, re-tuned"].startswith("+0.012")
     assert "* Learning rates were re-tuned on 1 of 1 task: digits." in text
