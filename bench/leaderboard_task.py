@@ -36,7 +36,9 @@ def score_cell(row: Row | None, table: TaskTable) -> str:
         return "missing"
     failed = f", {len(row.failures)} failed" if row.failures else ""
     score = with_spread(row.score, table.task.metric) if row.score else ""
-    return f"{score}{describe.chosen_rate(row)}{_mark(row, table)}{failed}" if score else f"failed ({len(row.failures)})"
+    return (
+        f"{score}{describe.chosen_rate(row)}{_mark(row, table)}{failed}" if score else f"failed ({len(row.failures)})"
+    )
 
 
 def difference_cell(judged: Judgement | None, table: TaskTable) -> str:
