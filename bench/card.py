@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from bench.compare import TaskTable
 from bench.evidence import Evidence, flat, gather
 from bench.judge import Judgement
-from bench.leaderboard_task import estimate, score_cell
+from bench.leaderboard_task import score_cell
 from bench.store import LOCAL, Store
-from bench.tables import count_of, inert, markdown
+from bench.tables import count_of, digits, inert, markdown
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -198,7 +198,7 @@ def _scores(title: str, graph: str, boards: Sequence[Evidence]) -> str:
     rows = [
         [evidence.board.profile, *_score(judged, task.table)]
         for evidence in flat(boards)
-        for task in evidence.tasks[: len(evidence.board.tables)]
+        for task in evidence.own
         for judged in task.rows
         if judged.row.records[0].activation.graph_hash == graph
     ]
@@ -208,5 +208,5 @@ def _scores(title: str, graph: str, boards: Sequence[Evidence]) -> str:
 
 def _score(judged: Judgement, table: TaskTable) -> list[str]:
     metric = table.task.metric
-    difference = estimate(judged.difference, metric) if judged.difference and judged.verdict else ""
+    difference = judged.difference.text(digits(metric)) if judged.difference and judged.verdict else ""
     return [f"{table.task.name} ({metric.unit})", score_cell(judged.row, table), difference, judged.verdict or ""]

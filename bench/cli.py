@@ -10,7 +10,21 @@ import typer
 
 from bench.cli_mine import mine_app, promote
 from bench.errors import BenchError, UsageError
-from bench.options import RESULTS, Data, Names, Plugins, Results, data_folder, load_plugins, split
+from bench.options import (
+    RESULTS,
+    Budget,
+    Data,
+    Device,
+    Names,
+    Plugins,
+    Results,
+    RetryFailed,
+    Timeout,
+    Workers,
+    data_folder,
+    load_plugins,
+    split,
+)
 from bench.profiles import TUNING_SEEDS
 
 app = typer.Typer(
@@ -41,19 +55,19 @@ def list_(
 
 @app.command()
 def run(
-    profile: Annotated[str, typer.Option(help="Budget: smoke, cpu, small or paper.")] = "smoke",
+    profile: Budget = "smoke",
     tasks: Annotated[
         Names, typer.Option(help="Names, patterns like 'clrs30-*', or all; by commas or repeated.")
     ] = None,
     activations: Annotated[Names, typer.Option(help="Names, patterns, or all; ReLU is the baseline.")] = None,
     seeds: Annotated[Optional[str], typer.Option(help="Like 0,1,2 or 0-4.")] = None,  # noqa: UP045
     data: Data = None,
-    device: Annotated[Optional[str], typer.Option(help="cpu, cuda (all visible GPUs) or cuda:N.")] = None,  # noqa: UP045
-    workers: Annotated[Optional[int], typer.Option(help="Cells at a time [default: one a core or GPU].")] = None,  # noqa: UP045
+    device: Device = None,
+    workers: Workers = None,
     plugin: Plugins = None,
     results: Results = RESULTS,
-    timeout: Annotated[Optional[float], typer.Option(help="Seconds for one cell.", show_default=False)] = None,  # noqa: UP045
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")] = False,
+    timeout: Timeout = None,
+    retry_failed: RetryFailed = False,
     skip_published: Annotated[bool, typer.Option("--skip-published", help="Leave out published cells, too.")] = False,
 ) -> None:
     """Train every cell that has no record yet, and show the board; a second call goes on where the first stopped."""
@@ -79,18 +93,18 @@ def run(
 
 @app.command()
 def tune(
-    profile: Annotated[str, typer.Option(help="Budget: smoke, cpu, small or paper.")] = "smoke",
+    profile: Budget = "smoke",
     tasks: Annotated[Names, typer.Option(help="Names, patterns like 'lab-*', or all; by commas or repeated.")] = None,
     activations: Annotated[Names, typer.Option(help="Names, patterns, or all; ReLU is the baseline.")] = None,
     seeds: Annotated[Optional[str], typer.Option(help="Of evaluation, like 0,1,2 or 0-4.")] = None,  # noqa: UP045
     tuning_seeds: Annotated[str, typer.Option(help="Of the trials; none of evaluation.")] = TUNING_SEEDS,
     data: Data = None,
-    device: Annotated[Optional[str], typer.Option(help="cpu, cuda (all visible GPUs) or cuda:N.")] = None,  # noqa: UP045
-    workers: Annotated[Optional[int], typer.Option(help="Cells at a time [default: one a core or GPU].")] = None,  # noqa: UP045
+    device: Device = None,
+    workers: Workers = None,
     plugin: Plugins = None,
     results: Results = RESULTS,
-    timeout: Annotated[Optional[float], typer.Option(help="Seconds for one cell.", show_default=False)] = None,  # noqa: UP045
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")] = False,
+    timeout: Timeout = None,
+    retry_failed: RetryFailed = False,
 ) -> None:
     """Choose each activation's learning rate by validation, under one budget, and evaluate it as `<profile>-tuned`."""
     from bench.session import Request

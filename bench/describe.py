@@ -12,14 +12,13 @@ from bench.compare import BASELINE, Board, Row, TaskTable, built_in_names
 from bench.evidence import Evidence
 from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS
 from bench.judge import TaskJudgement
+from bench.plausible import RANGES
 from bench.profiles import PROFILES, TUNED, base_of
 from bench.records import Record
 from bench.tables import count_of, number, with_spread
 
 MOST_CHECKSUMS = 8
 STAND_IN = "Stand-in data: these numbers say that the machinery works, and nothing about the real benchmark."
-PERFECT = {"%": 100.0, "ROC-AUC": 1.0}
-"""Unit of a metric to its best score."""
 BARELY = 0.15
 """Share of the way from chance to perfect below which ReLU has hardly learned."""
 MOST_NAMED = 20
@@ -128,7 +127,7 @@ def glance(evidence: Evidence) -> Iterator[str]:
         f"{count_of(len(board.labels), 'activation')} on {count_of(len(board.tables), 'task')}, "
         f"{count_of(cells, 'run')}, of which {len(failures(board))} failed."
     )
-    rows = [(task, row) for task in evidence.tasks[: len(board.tables)] for row in task.rows if row.verdict]
+    rows = [(task, row) for task in evidence.own for row in task.rows if row.verdict]
     for verdict, than in (("better", "Better than"), ("worse", "Worse than"), ("no different", "No different from")):
         found = [f"{row.label} on {task.table.task.name}" for task, row in rows if row.verdict == verdict]
         if found:
@@ -157,9 +156,10 @@ def glance(evidence: Evidence) -> Iterator[str]:
 def _barely_learns(table: TaskTable) -> bool:
     """Whether ReLU's mean lies within a little of chance, where the scale of the scores is known."""
     metric, relu = table.task.metric, table.by_label.get(BASELINE)
-    if metric.chance is None or metric.unit not in PERFECT or relu is None or relu.score is None:
+    if metric.chance is None or metric.unit not in RANGES or relu is None or relu.score is None:
         return False
-    return relu.score.mean - metric.chance < BARELY * (PERFECT[metric.unit] - metric.chance)
+    _, perfect = RANGES[metric.unit]
+    return relu.score.mean - metric.chance < BARELY * (perfect - metric.chance)
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

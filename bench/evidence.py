@@ -44,6 +44,11 @@ class Evidence:
         """Name for a folder of what belongs to this board alone."""
         return f"{self.board.profile}-{self.board.track}"
 
+    @property
+    def own(self) -> tuple[TaskJudgement, ...]:
+        """The tasks that were run, without the mean over CLRS-30."""
+        return self.tasks[: len(self.board.tables)]
+
     @cached_property
     def by_task(self) -> dict[str, TaskJudgement]:
         """Judgements by name of the task."""
@@ -62,11 +67,11 @@ class Evidence:
     @cached_property
     def columns(self) -> tuple[TaskJudgement, ...]:
         """The tasks with a column in a table of many: for CLRS-30 its mean, or its algorithms while they are few."""
-        own = len(self.board.tables)
-        algorithms = [task for task in self.tasks[:own] if task.table.task.family == clrs.FAMILY]
-        others = [task for task in self.tasks[:own] if task.table.task.family != clrs.FAMILY]
-        if len(self.tasks) > own:
-            return (*others, *self.tasks[own:])
+        algorithms = [task for task in self.own if task.table.task.family == clrs.FAMILY]
+        others = [task for task in self.own if task.table.task.family != clrs.FAMILY]
+        mean = self.tasks[len(self.own) :]
+        if mean:
+            return (*others, *mean)
         return (*others, *algorithms) if len(algorithms) <= MOST_ALGORITHMS else tuple(others)
 
 

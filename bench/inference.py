@@ -32,9 +32,13 @@ class Estimate:
     high: float
     """Both NaN where nothing is known of the scatter."""
 
+    def text(self, places: int = 3) -> str:
+        """`+0.410 [+0.102, +0.718]`, without brackets where the scatter is not known."""
+        shown = f"{self.value:+.{places}f}"
+        return shown if math.isnan(self.low) else f"{shown} [{self.low:+.{places}f}, {self.high:+.{places}f}]"
+
     def __str__(self) -> str:
-        known = not math.isnan(self.low)
-        return f"{self.value:+.3f} [{self.low:+.3f}, {self.high:+.3f}]" if known else f"{self.value:+.3f}"
+        return self.text()
 
 
 def half_width(se: float, df: float, alpha: float = ALPHA) -> float:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from bench.clrs import clrs_mean
 from bench.compare import BASELINE, Board, Row, TaskTable
+from bench.cost import frontier_of
 from bench.inference import (
     ALPHA,
     FEWEST_PAIRS,
@@ -76,6 +77,11 @@ class TaskJudgement:
     def by_label(self) -> dict[str, Judgement]:
         """Rows by activation."""
         return {row.label: row for row in self.rows}
+
+    @cached_property
+    def front(self) -> frozenset[str]:
+        """The activations that no other one beats in both quality and training time."""
+        return frozenset(frontier_of(self.table.rows, self.table.task.metric.higher_is_better))
 
     @cached_property
     def pairs(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from bench import clrs, describe
 from bench.compare import BASELINE, Row
@@ -51,24 +51,28 @@ and commit. `docs/protocol.md` gives the reason for each choice.
 
 
 def render(loaded: Loaded, local: bool = False, figures: str = "") -> str:
+    """The whole board of some records as Markdown; see `lay_out`. Curves are needed for pictures of them alone."""
+    return lay_out(gather(loaded.records), loaded.damaged, local, figures)
+
+
+def lay_out(boards: Sequence[Evidence], damaged: Sequence[str], local: bool = False, figures: str = "") -> str:
     """The whole board as Markdown.
 
     Args:
-        loaded: the records; their curves are needed for pictures of them alone.
-        local: they are a user's own.
+        damaged: one sentence a file that was refused.
+        local: the records are a user's own.
         figures: folder of the pictures as the text should name it, empty for a text without pictures.
     """
     parts = [INTRODUCTION]
     if local:
         parts.append("These records are local: nobody has published them.\n")
-    boards = gather(loaded.records)
     if not boards:
         parts.append("There are no records yet: `bench run` makes some, `bench publish` puts them here.\n")
     for evidence in boards:
         parts.extend(_board(evidence, figures))
-    if loaded.damaged:
+    if damaged:
         parts.append("## Refused files\n")
-        parts.append("".join(f"* {inert(sentence)}\n" for sentence in loaded.damaged))
+        parts.append("".join(f"* {inert(sentence)}\n" for sentence in damaged))
     return "\n".join(parts)
 
 
@@ -106,7 +110,7 @@ def unranked(evidence: Evidence) -> list[str]:
 
 def _ranking_row(evidence: Evidence, row: Overall) -> list[object]:
     cost, facts = evidence.costs[row.label], evidence.facts[row.label]
-    verdicts = counted(evidence.tasks[: len(evidence.board.tables)], row.label)
+    verdicts = counted(evidence.own, row.label)
     worst = f"{row.worst[0]} {row.worst[1]:+.3f}" if row.worst and row.label != BASELINE else ""
     return [
         row.rank,
@@ -137,7 +141,9 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     if missing:
         yield "Not ranked:\n"
         yield "".join(f"* {inert(line)}\n" for line in missing)
-    yield from _pictures(evidence, figures)
+    pictures = _pictures(evidence, figures)
+    if "" in pictures:
+        yield pictures[""]
     yield "### Differences to ReLU\n"
     yield _matrix(evidence, lambda task, row: difference_cell(task.by_label.get(row), task.table))
     yield "### Scores\n"
@@ -149,7 +155,8 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     yield _task_table(evidence)
     for table in board.tables:
         yield from task_section(evidence, evidence.by_task[table.task.name])
-        yield from _pictures(evidence, figures, table.task.name)
+        if table.task.name in pictures:
+            yield pictures[table.task.name]
     yield from transfer_section(evidence)
     yield from _failures(evidence)
     yield "### What it was run on\n"
@@ -184,16 +191,21 @@ def _task_table(evidence: Evidence) -> str:
     return markdown(head, rows)
 
 
-def _pictures(evidence: Evidence, figures: str, task: str = "") -> Iterator[str]:
-    """Links to the pictures of a board, or of one of its tasks."""
+def _pictures(evidence: Evidence, figures: str) -> dict[str, str]:
+    """Links to the pictures of each task by its name, and to those of the whole board by no name."""
     if not figures:
-        return
+        return {}
     from bench.figures import caption, drawable, of_task
 
     names = drawable(evidence)
-    own = {name for table in evidence.board.tables for name in of_task(table.task.name, names)}
-    for name in of_task(task, names) if task else [name for name in names if name not in own]:
-        yield f"![{caption(name)}]({figures}/{evidence.folder}/{name})\n"
+    shown = {table.task.name: of_task(table.task.name, names) for table in evidence.board.tables}
+    own = {name for held in shown.values() for name in held}
+    shown[""] = tuple(name for name in names if name not in own)
+    return {
+        task: "\n".join(f"![{caption(name)}]({figures}/{evidence.folder}/{name})\n" for name in held)
+        for task, held in shown.items()
+        if held
+    }
 
 
 def _failures(evidence: Evidence) -> Iterator[str]:

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 
 from bench import describe
 from bench.compare import BASELINE, Row, TaskTable
-from bench.cost import frontier_of
 from bench.evidence import Evidence
-from bench.inference import Estimate
 from bench.judge import SIGNS, Judgement, TaskJudgement
-from bench.records import MetricFacts
 from bench.tables import count_of, digits, inert, markdown, number, with_spread
 
 
@@ -50,14 +47,7 @@ def difference_cell(judged: Judgement | None, table: TaskTable) -> str:
     sign = SIGNS[judged.verdict] if judged.verdict else ""
     if judged.difference is None:
         return sign
-    return f"{estimate(judged.difference, table.task.metric)} {sign}{_mark(judged.row, table)}"
-
-
-def estimate(found: Estimate, metric: MetricFacts) -> str:
-    """`+0.41 [+0.10, +0.72]`, without brackets where the scatter is not known."""
-    places = digits(metric)
-    text = f"{found.value:+.{places}f}"
-    return text if math.isnan(found.low) else f"{text} [{found.low:+.{places}f}, {found.high:+.{places}f}]"
+    return f"{judged.difference.text(digits(table.task.metric))} {sign}{_mark(judged.row, table)}"
 
 
 def _head(tuned: bool) -> list[str]:
@@ -68,7 +58,6 @@ def _head(tuned: bool) -> list[str]:
 
 def _rows(task: TaskJudgement, tuned: TaskJudgement | None) -> Iterator[list[object]]:
     table, metric = task.table, task.table.task.metric
-    front = frontier_of(table.rows, metric.higher_is_better)
     for judged in task.rows:
         row = judged.row
         baseline = judged.label == BASELINE
@@ -76,14 +65,14 @@ def _rows(task: TaskJudgement, tuned: TaskJudgement | None) -> Iterator[list[obj
         cells: list[object] = [
             row.label,
             score_cell(row, table),
-            estimate(judged.difference, metric) + _mark(row, table) if judged.difference and not baseline else "",
+            judged.difference.text(digits(metric)) + _mark(row, table) if judged.difference and not baseline else "",
             judged.verdict or "",
             "" if math.isnan(judged.p) else f"{judged.p:.2g}",
             "" if baseline or judged.improvement is None else f"{judged.improvement:.0%}",
             "" if math.isnan(judged.resolution) or baseline else number(judged.resolution, metric),
             f"{row.time_ratio:.2f}" if row.time_ratio is not None else "",
             f"{row.memory_ratio:.2f}" if row.memory_ratio is not None else "",
-            "◆" if row.label in front else "",
+            "◆" if row.label in task.front else "",
             describe.audit(row),
             ", ".join(f"{size:,}" for size in sizes),
             f"{len(row.failures)} of {len(row.records)}",

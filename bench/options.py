@@ -23,6 +23,20 @@ Plugins = Annotated[
         "--plugin", help="Python file that registers activations or tasks; may be repeated.", show_default=False
     ),
 ]
+Device = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--device", help="cpu, cuda (all visible GPUs) or cuda:N."),
+]
+Workers = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--workers", help="Cells at a time [default: one a core or GPU]."),
+]
+Timeout = Annotated[
+    Optional[float],  # noqa: UP045
+    typer.Option("--timeout", help="Seconds for one cell.", show_default=False),
+]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")]
+Budget = Annotated[str, typer.Option("--profile", help="Budget: smoke, cpu, small or paper.")]
 Names = Optional[list[str]]  # noqa: UP045
 RESULTS = Path("results")
 

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bench.errors import BenchError, DamagedRecord, StoreError, UsageError, unknown
-from bench.evidence import gather
-from bench.leaderboard import render
+from bench.evidence import Evidence, gather
+from bench.leaderboard import lay_out
 from bench.records import Record
 from bench.soundness import faults_of, registered
 from bench.store import LOCAL, Loaded, Store
@@ -35,11 +35,12 @@ def write_board(results: Path, local: bool, output: Path | None = None, figures:
     path = output or (root / BOARD if local else results.parent / BOARD)
     loaded = load(root, curves=figures is not None)
     place = "" if figures is None else Path(os.path.relpath(figures, path.parent)).as_posix()
-    text = render(loaded, local, place)
+    boards = gather(loaded.records)
+    text = lay_out(boards, loaded.damaged, local, place)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if figures is not None:
-            _draw(loaded, figures)
+            _draw(boards, figures)
         draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(path)
     except OSError as error:
@@ -64,11 +65,11 @@ def load(root: Path, curves: bool) -> Loaded:
     return loaded
 
 
-def _draw(loaded: Loaded, folder: Path) -> None:
+def _draw(boards: Sequence[Evidence], folder: Path) -> None:
     """Draw the pictures of every board into a folder of its own, and remove those that earlier drawings left there."""
     from bench.figures import draw, is_ours
 
-    drawn = {path for evidence in gather(loaded.records) for path in draw(evidence, folder / evidence.folder)}
+    drawn = {path for evidence in boards for path in draw(evidence, folder / evidence.folder)}
     for track in ("real", "stand-in"):
         for path in set(folder.glob(f"*-{track}/*.svg")).difference(drawn):
             if is_ours(path.name):

@@ -79,8 +79,7 @@ def main() -> None:
 
 def commands(folder: Path, count: int, wanted: Sequence[str]) -> Iterator[Sequence[object]]:
     """Each command over the same records, the file cache warm."""
-    results, board = folder / "results", folder / "board.md"
-    base = [sys.executable, "-m", "bench.cli", "leaderboard", "--results", str(results), "--output", str(board)]
+    base = [sys.executable, "-m", "bench.cli", "leaderboard", "--results", str(folder / "results")]
     options: dict[str, list[str]] = {
         "board": [],
         "figures": ["--figures", str(folder / "figures")],

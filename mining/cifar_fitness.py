@@ -25,7 +25,7 @@ from mining.settings import Rungs
 from tasks.base import Context, Dataset, Diverged, Metric, TaskSpec
 from tasks.stopwatch import Stopwatch
 from tasks.vision import VisionTask
-from tasks.vision_data import CIFAR10, Cifar, ImageSet
+from tasks.vision_data import CIFAR10, Cifar, ImageSet, put_aside
 from tasks.vision_recipes import SmallImageRecipe
 
 if TYPE_CHECKING:
@@ -56,14 +56,7 @@ def hold_out(images: ImageSet, count: int) -> ImageSet:
     import torch
 
     order = torch.randperm(len(images.train_images), generator=torch.Generator().manual_seed(HELD_OUT_SEED))
-    held, kept = order[:count], order[count:]
-    return replace(
-        images,
-        train_images=images.train_images[kept],
-        train_labels=images.train_labels[kept],
-        test_images=images.train_images[held],
-        test_labels=images.train_labels[held],
-    )
+    return put_aside(images, held=order[:count], kept=order[count:])
 
 
 def build(classes: int, recipe: Any) -> nn.Module:

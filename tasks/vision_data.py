@@ -226,7 +226,11 @@ def hold_out(images: ImageSet, count: int) -> ImageSet:
     import torch
 
     order = torch.randperm(len(images.train_images), generator=torch.Generator().manual_seed(HELD_OUT_SEED))
-    held, kept = order[:count], order[count:].sort().values
+    return put_aside(images, held=order[:count], kept=order[count:].sort().values)
+
+
+def put_aside(images: ImageSet, held: torch.Tensor, kept: torch.Tensor) -> ImageSet:
+    """Train on the images `kept`, in that order, and test on the training images `held`; both are int64 indices."""
     return replace(
         images,
         train_images=images.train_images[kept],

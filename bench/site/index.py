@@ -90,8 +90,7 @@ def _ranking(evidence: Evidence, pages: dict[str, str], place: str) -> Table:
 
 
 def _ranking_line(evidence: Evidence, row: Overall, page: str) -> Line:
-    own = evidence.tasks[: len(evidence.board.tables)]
-    verdicts, cost, baseline = counted(own, row.label), evidence.costs[row.label], row.label == BASELINE
+    verdicts, cost, baseline = counted(evidence.own, row.label), evidence.costs[row.label], row.label == BASELINE
     known = evidence.facts[row.label]
     cells = [
         Cell(str(row.rank), order(row.rank), kind="number") if row.rank else Cell(MISSING, "", words="not ranked"),
@@ -109,7 +108,9 @@ def _ranking_line(evidence: Evidence, row: Overall, page: str) -> Line:
         Cell(known.origin),
         Cell(", ".join(known.mined_on)),
     ]
-    given = {task.table.task.name: task.by_label[row.label].verdict for task in own if row.label in task.by_label}
+    given = {
+        task.table.task.name: task.by_label[row.label].verdict for task in evidence.own if row.label in task.by_label
+    }
     return Line(cells, {task: verdict for task, verdict in given.items() if verdict}, known.pointwise, known.origin)
 
 

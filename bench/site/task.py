@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from bench import describe
 from bench.compare import BASELINE
-from bench.cost import frontier_of
 from bench.evidence import Evidence
 from bench.judge import Judgement, TaskJudgement
 from bench.site import words
@@ -93,7 +92,6 @@ def result(task: TaskJudgement, judged: Judgement, first: Cell) -> list[Cell]:
     """The cells of one activation on one task, under `RESULTS`."""
     row, metric = judged.row, task.table.task.metric
     baseline = judged.label == BASELINE
-    front = judged.label in frontier_of(task.table.rows, metric.higher_is_better)
     return [
         first,
         words.score(row, task.table),
@@ -104,7 +102,7 @@ def result(task: TaskJudgement, judged: Judgement, first: Cell) -> list[Cell]:
         words.resolved(math.nan if baseline else judged.resolution, metric),
         number(row.time_ratio, ".2f"),
         number(row.memory_ratio, ".2f"),
-        Cell("◆", "1", words="on the front", kind="mark") if front else Cell("", "", kind="mark"),
+        Cell("◆", "1", words="on the front", kind="mark") if judged.label in task.front else Cell("", "", kind="mark"),
         Cell(describe.audit(row)),
         Cell(f"{len(row.failures)} of {len(row.records)}", order(len(row.failures)), kind="number"),
     ]

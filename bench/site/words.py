@@ -46,10 +46,7 @@ def estimate(found: Estimate | None, places: int = 3) -> Cell:
     """`+0.103 [−0.020, +0.226]`, without brackets where the scatter is not known."""
     if found is None or math.isnan(found.value):
         return Cell(MISSING, "", words="missing", kind="number missing")
-    text = f"{found.value:+.{places}f}"
-    if not math.isnan(found.low):
-        text += f" [{found.low:+.{places}f}, {found.high:+.{places}f}]"
-    return Cell(minus(text), order(found.value), kind="number")
+    return Cell(minus(found.text(places)), order(found.value), kind="number")
 
 
 def resolved(value: float, metric: MetricFacts) -> Cell:

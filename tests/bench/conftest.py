@@ -126,6 +126,15 @@ def fake_tasks() -> Iterator[dict[str, Task]]:
         del tasks.registry._tasks[name]
 
 
+@pytest.fixture
+def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """File in which the fake tasks note task, activation, seed and process of each cell that they ran."""
+    path = tmp_path / "trace"
+    path.touch()
+    monkeypatch.setenv("FAKE_TRACE", str(path))
+    return path
+
+
 def start_bench(*arguments: str, **environment: str) -> "subprocess.Popen[str]":
     """Start the command line as a process of its own group, so that a signal reaches its workers, too."""
     return subprocess.Popen(

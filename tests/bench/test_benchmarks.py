@@ -1,5 +1,7 @@
 """The scripts under `benchmarks/` run by hand; what they lean on must not break unseen."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,3 +22,16 @@ def test_the_idle_task_is_a_task_whose_answer_can_be_recorded(monkeypatch: pytes
     task = tasks.get("idle")
     answer = plain(task.run(get("relu"), 0, task.spec.recipes["smoke"], Context()))
     assert answer["injection"]["swapped"] == task.spec.sites
+
+
+def test_the_rendering_script_speaks_to_the_command_line_as_it_is() -> None:
+    script = IDLE.with_name("rendering.py")
+    done = subprocess.run(
+        [sys.executable, str(script), "--records", "100", "--only", "board,site"],
+        cwd=IDLE.parents[1], capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert [line.split("|")[2].strip() for line in done.stdout.splitlines()[2:]] == [
+        "`bench leaderboard`",
+        "`bench leaderboard --html DIR`",
+    ]

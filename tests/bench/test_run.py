@@ -28,15 +28,6 @@ MakePlan = Callable[..., tuple[Cell, ...]]
 
 
 @pytest.fixture
-def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """File in which the fake tasks note task, activation, seed and process of each cell that they ran."""
-    path = tmp_path / "trace"
-    path.touch()
-    monkeypatch.setenv("FAKE_TRACE", str(path))
-    return path
-
-
-@pytest.fixture
 def plan(fake_tasks: dict[str, Task]) -> MakePlan:
     """Make the cells of some fake tasks."""
 

@@ -32,15 +32,6 @@ SEEDS = (1000, 1001)
 AUDIT = {"found": 2, "swapped": 2, "left": 0, "sites": ["a", "b"], "executed": 2}
 
 
-@pytest.fixture
-def trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """File in which the fake tasks note each cell that they ran."""
-    path = tmp_path / "trace"
-    path.touch()
-    monkeypatch.setenv("FAKE_TRACE", str(path))
-    return path
-
-
 def ran(trace: Path) -> Counter[tuple[str, int]]:
     """How often each activation and seed was run."""
     return Counter((line.split()[1], int(line.split()[2])) for line in trace.read_text().splitlines())
