@@ -12,7 +12,7 @@ from bench.compare import TaskTable, make_table
 from bench.devices import lanes
 from bench.errors import UsageError
 from bench.plan import Cell, make_plan, parse_seeds
-from bench.pool import Conditions
+from bench.pool import Conditions, Local
 from bench.profiles import get_profile
 from bench.progress import choose_display
 from bench.run import Runner
@@ -64,7 +64,8 @@ def attempt(trial: Trial) -> int:
     ready, absent = with_data(choose_tasks(trial.tasks or TASKS, PROFILE), trial.data)
     plan = make_plan(PROFILE, [task.spec for task in ready], [*baselines, candidate], parse_seeds(trial.seeds))
     conditions = Conditions(trial.data, trial.plugins, get_profile(PROFILE).timeout, store.logs, store.programs)
-    runner = Runner(store, lanes("cpu", trial.workers), conditions, choose_display(), stop_after=trial.budget)
+    engine = Local(lanes("cpu", trial.workers), conditions)
+    runner = Runner(store, engine, choose_display(), stop_after=trial.budget)
     summary = runner.run(plan.cells)
     print(verdict(tables_of(store, plan.cells), baselines, candidate))
     report(summary)

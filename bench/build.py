@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import ValidationError
 
 from bench import provenance
 from bench.devices import Lane
+from bench.messages import Origin, Report
 from bench.plan import Cell
 from bench.records import (
     ActivationFacts,
@@ -19,23 +23,25 @@ from bench.records import (
     TaskFacts,
     Times,
 )
-from bench.worker import Report
 
 
-def build_record(cell: Cell, report: Report, lane: Lane) -> Record:
-    """The record of a cell that a worker has reported on; a report that makes no valid record is a crash."""
+def build_record(cell: Cell, report: Report, lane: Lane, marks: Mapping[str, Any] = MappingProxyType({})) -> Record:
+    """The record of a cell that a worker has reported on; a report that makes no valid record is a crash.
+
+    `marks` are further fields of the record, the same for every cell of a run.
+    """
     try:
-        return _build(cell, report, lane)
+        return _build(cell, report, lane, marks)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         reason = f"the task's answer cannot be recorded: {place}: {first['msg']}"
         crash = Report("crashed", reason, total_seconds=report.total_seconds, started_at=report.started_at)
-        return _build(cell, crash, lane)
+        return _build(cell, crash, lane, marks)
 
 
-def _build(cell: Cell, report: Report, lane: Lane) -> Record:
-    source = provenance.source()
+def _build(cell: Cell, report: Report, lane: Lane, marks: Mapping[str, Any]) -> Record:
+    origin = report.origin or provenance.here()
     injection = None if report.injection is None else InjectionAudit.model_validate(report.injection)
     outcome, reason, score = report.outcome, report.reason, report.score
     if outcome == "ok" and (injection is None or injection.swapped != cell.task.sites or injection.left):
@@ -65,13 +71,15 @@ def _build(cell: Cell, report: Report, lane: Lane) -> Record:
                 eval=report.eval_seconds,
                 total=report.total_seconds,
                 startup=report.startup_seconds,
+                together=report.together,
             ),
-            "machine": machine(report, lane),
-            "versions": provenance.versions(),
-            "commit": source.commit,
-            "dirty": source.dirty,
+            "machine": machine(report, origin, lane),
+            "versions": dict(origin.versions),
+            "commit": origin.commit,
+            "dirty": origin.dirty,
             "started_at": report.started_at,
             "notes": report.notes,
+            **marks,
         }
     )
 
@@ -121,12 +129,12 @@ def activation_facts(cell: Cell) -> ActivationFacts:
     )
 
 
-def machine(report: Report, lane: Lane) -> Machine:
+def machine(report: Report, origin: Origin, lane: Lane) -> Machine:
     """What the cell ran on."""
     return Machine(
-        cpu=provenance.cpu_name(),
-        cores=provenance.cores(),
-        memory_gib=provenance.memory_gib(),
+        cpu=origin.cpu,
+        cores=origin.cores,
+        memory_gib=origin.memory_gib,
         gpu=report.gpu,
         device=lane.device,
         threads=lane.threads,

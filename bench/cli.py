@@ -20,6 +20,7 @@ from bench.options import (
     Results,
     RetryFailed,
     Timeout,
+    Together,
     Workers,
     data_folder,
     load_plugins,
@@ -67,6 +68,7 @@ def run(
     plugin: Plugins = None,
     results: Results = RESULTS,
     timeout: Timeout = None,
+    together: Together = None,
     retry_failed: RetryFailed = False,
     skip_published: Annotated[bool, typer.Option("--skip-published", help="Leave out published cells, too.")] = False,
 ) -> None:
@@ -86,6 +88,7 @@ def run(
         results=results,
         timeout=timeout,
         retry_failed=retry_failed,
+        together=together,
         skip_published=skip_published,
     )
     raise typer.Exit(run_session(request))
@@ -104,6 +107,7 @@ def tune(
     plugin: Plugins = None,
     results: Results = RESULTS,
     timeout: Timeout = None,
+    together: Together = None,
     retry_failed: RetryFailed = False,
 ) -> None:
     """Choose each activation's learning rate by validation, under one budget, and evaluate it as `<profile>-tuned`."""
@@ -123,7 +127,7 @@ def tune(
         results=results,
         timeout=timeout,
         retry_failed=retry_failed,
-        skip_published=False,
+        together=together,
     )
     raise typer.Exit(run_trials(request, tuning_seeds))
 

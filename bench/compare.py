@@ -270,7 +270,12 @@ def _ratio(
 
 def _comparable(record: Record, other: Record) -> bool:
     """Whether the costs of two runs may be divided: what else a machine does, and what is installed, changes by day."""
-    if (record.machine.cpu, record.machine.gpu) != (other.machine.cpu, other.machine.gpu):
+    machine, their_machine = record.machine, other.machine
+    if (machine.cpu, machine.gpu, record.times.together) != (
+        their_machine.cpu,
+        their_machine.gpu,
+        other.times.together,
+    ):
         return False
     try:
         apart = datetime.fromisoformat(record.started_at) - datetime.fromisoformat(other.started_at)

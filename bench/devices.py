@@ -25,7 +25,8 @@ def lanes(device: str, workers: int | None) -> list[Lane]:
     """The lanes for `cpu`, `cuda` (every visible GPU) or `cuda:N`.
 
     On a CPU, as many workers as cores, each with one thread: two processes of one thread do more on shared cores than
-    one of two, and a score must not depend on how many threads a sum was split over.
+    one of two, and a score must not depend on how many threads a sum was split over. On GPUs one worker each, or
+    `workers` shared out among them: small networks leave most of a GPU idle.
 
     Raises:
         UsageError: no such device here, or a number of workers that makes no sense.
@@ -46,8 +47,9 @@ def lanes(device: str, workers: int | None) -> list[Lane]:
                 f"--device {device} does not exist: the visible GPUs are cuda:0 to cuda:{len(visible) - 1}"
             )
         visible = [visible[int(index)]]
-    threads = max(1, cores() // len(visible))
-    return [_gpu_lane(name, threads) for name in visible[: workers or len(visible)]]
+    count = workers or len(visible)
+    threads = max(1, cores() // count)
+    return [_gpu_lane(visible[index % len(visible)], threads) for index in range(count)]
 
 
 def visible_gpus() -> list[str]:

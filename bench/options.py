@@ -35,6 +35,10 @@ Timeout = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option("--timeout", help="Seconds for one cell.", show_default=False),
 ]
+Together = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option("--together", help="Seeds that one program trains, where the task can [default: the task's choice]."),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")]
 Budget = Annotated[str, typer.Option("--profile", help="Budget: smoke, cpu, small or paper.")]
 Names = Optional[list[str]]  # noqa: UP045

@@ -40,8 +40,12 @@ class Cell:
     @property
     def label(self) -> str:
         """Short name for the screen."""
+        return self.titled(f"seed {self.seed}")
+
+    def titled(self, seeds: str) -> str:
+        """The same with other words for the seed."""
         changed = "".join(f", {name} {value:g}" for name, value in self.overrides.items())
-        return f"{self.task.name} {self.activation.name} seed {self.seed}{changed}"
+        return f"{self.task.name} {self.activation.name} {seeds}{changed}"
 
 
 @dataclass(frozen=True)

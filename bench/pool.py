@@ -1,4 +1,4 @@
-"""The parent's side of a worker process: start it, hand it a cell, hear from it, end it."""
+"""The parent's side of a worker process: start it, hand it a job, hear from it, end it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import contextlib
 import multiprocessing
 import signal
 import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Protocol
 
 from bench import worker
 from bench.devices import Lane
-from bench.plan import Cell
+from bench.messages import Answer, Assignment, Lost, Progress, Report, Setup, Skipped
 from bench.profiles import base_of
-from bench.worker import Assignment, Progress, Report, Setup, Skipped
+from bench.queue import Job
 from tasks.signals import interrupts_held
 
 
@@ -26,53 +29,118 @@ class Conditions:
     data: Path | None
     plugins: tuple[Path, ...]
     timeout: float
-    """Seconds a cell may take, start-up of its worker included."""
+    """Seconds a cell may take, start-up of its worker included; seeds in one program may take their sum."""
     logs: Path
     """Folder for what the libraries print, one file a task."""
     programs: Path
     """Folder in which jax keeps what it compiled: cells of one activation share it."""
 
 
-class GivenUp(Report):
+@dataclass(frozen=True)
+class GivenUp(Answer):
     """An end that the worker did not report itself: it died, or its time was over."""
 
 
-class Slot:
-    """One lane with at most one worker process and at most one cell in it."""
+Message = Progress | Skipped | Answer | Lost
+
+
+class Slot(ABC):
+    """One lane with at most one worker and at most one job in it."""
 
     def __init__(self, lane: Lane, conditions: Conditions) -> None:
         self.lane = lane
         self.task: str | None = None
-        """The task of the live worker process, None where there is none."""
-        self.cell: Cell | None = None
+        """The task of the live worker, None where there is none."""
+        self.job: Job | None = None
         self.progress: Progress | None = None
         self._conditions = conditions
-        self._process: SpawnProcess | None = None
-        self._pipe: Connection | None = None
         self._begun = 0.0
 
-    def start(self, cell: Cell) -> None:
-        """Hand a cell to the worker of its task, starting one where there is none."""
+    def start(self, job: Job) -> None:
+        """Hand a job to the worker of its task, starting one where there is none."""
         self._begun = time.monotonic()
-        self.cell, self.progress = cell, None
-        if self.task != cell.task.name:
+        self.job, self.progress = job, None
+        if self.task != job.task:
             self.stop()
-            self._spawn(cell)
-        assert self._pipe is not None
+            self._spawn(job)
+            self.task = job.task
+        cell = job.cells[0]
         activation = cell.activation
-        assignment = Assignment(
-            activation.name, activation.formula, activation.graph.to_json(), cell.seed, cell.overrides
-        )
-        with contextlib.suppress(OSError):  # it died between two cells; `hear` will say how
-            self._pipe.send(assignment)
+        graph, seeds = activation.graph.to_json(), tuple(each.seed for each in job.cells)
+        self._send(Assignment(activation.name, activation.formula, graph, seeds, cell.overrides))
 
-    def hear(self) -> Progress | Skipped | Report | None:
-        """The next message, or how the cell was given up: killed, or out of time; None while there is nothing."""
+    @property
+    def seconds(self) -> float:
+        """How long the job in work has been running."""
+        return time.monotonic() - self._begun
+
+    def finish(self, keep_worker: bool) -> None:
+        """The job in work is over; keep its worker for the next one of its task, or end it."""
+        self.job = self.progress = None
+        if not keep_worker:
+            self.stop()
+
+    @abstractmethod
+    def hear(self) -> Message | None:
+        """The next message, or how the job was given up: killed, or out of time; None while there is nothing."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End the worker, by force where it does not listen."""
+
+    @abstractmethod
+    def _spawn(self, job: Job) -> None: ...
+
+    @abstractmethod
+    def _send(self, assignment: Assignment) -> None: ...
+
+    def _setup(self, job: Job) -> Setup:
+        kept = {
+            "JAX_COMPILATION_CACHE_DIR": str(self._conditions.programs.resolve()),
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        }
+        return Setup(
+            task=job.task,
+            profile=base_of(job.cells[0].profile),
+            device=self.lane.device,
+            data=self._conditions.data,
+            plugins=self._conditions.plugins,
+            environment={**self.lane.environment, **kept},
+            log=self._conditions.logs / f"{job.task}.log",
+        )
+
+    def _overdue(self) -> GivenUp | None:
+        """The end of a job whose time is over."""
+        assert self.job is not None
+        limit = self._conditions.timeout * len(self.job.cells)
+        return self._given_up("timeout", f"no score within {limit:g} s") if self.seconds > limit else None
+
+    def _given_up(self, outcome: str, reason: str) -> GivenUp:
+        from datetime import UTC, datetime, timedelta
+
+        assert self.job is not None
+        together = len(self.job.cells)
+        begun = (datetime.now(UTC) - timedelta(seconds=self.seconds)).isoformat(timespec="seconds")
+        share = self.seconds / together
+        report = Report(outcome, reason, total_seconds=share, started_at=begun, together=together)
+        return GivenUp((report,) * together)
+
+
+class LocalSlot(Slot):
+    """A process of this machine."""
+
+    def __init__(self, lane: Lane, conditions: Conditions) -> None:
+        super().__init__(lane, conditions)
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+
+    def hear(self) -> Message | None:
+        """See `Slot.hear`."""
         assert self._pipe is not None
         assert self._process is not None
         try:
             if self._pipe.poll():
-                message: Progress | Skipped | Report = self._pipe.recv()
+                message: Message = self._pipe.recv()
                 if isinstance(message, Progress):
                     self.progress = message
                 return message
@@ -80,14 +148,7 @@ class Slot:
             self._process.join(10)
         if not self._process.is_alive():
             return self._given_up("crashed", _end_of(self._process.exitcode))
-        if self.seconds > self._conditions.timeout:
-            return self._given_up("timeout", f"no score within {self._conditions.timeout:g} s")
-        return None
-
-    @property
-    def seconds(self) -> float:
-        """How long the cell in work has been running."""
-        return time.monotonic() - self._begun
+        return self._overdue()
 
     @property
     def waitable(self) -> Connection:
@@ -95,14 +156,8 @@ class Slot:
         assert self._pipe is not None
         return self._pipe
 
-    def finish(self, keep_worker: bool) -> None:
-        """The cell in work is over; keep its process for the next one of its task, or end it."""
-        self.cell = self.progress = None
-        if not keep_worker:
-            self.stop()
-
     def stop(self) -> None:
-        """End the worker process, by force where it does not listen."""
+        """See `Slot.stop`."""
         if self._process is not None and self._pipe is not None:
             self._process.terminate()
             self._process.join(3)
@@ -113,40 +168,56 @@ class Slot:
             self._process.close()
         self._process = self._pipe = self.task = None
 
-    def _spawn(self, cell: Cell) -> None:
+    def _spawn(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
-        kept = {
-            "JAX_COMPILATION_CACHE_DIR": str(self._conditions.programs.resolve()),
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        }
         self._pipe, theirs = context.Pipe()
-        setup = Setup(
-            task=cell.task.name,
-            profile=base_of(cell.profile),
-            device=self.lane.device,
-            data=self._conditions.data,
-            plugins=self._conditions.plugins,
-            environment={**self.lane.environment, **kept},
-            log=self._conditions.logs / f"{cell.task.name}.log",
-        )
-        self._process = context.Process(target=worker.main, args=(theirs, setup, time.time()))
+        self._process = context.Process(target=worker.main, args=(theirs, self._setup(job), time.time()))
         with interrupts_held():
             self._process.start()
         theirs.close()
-        self.task = cell.task.name
 
-    def _given_up(self, outcome: str, reason: str) -> GivenUp:
-        from datetime import UTC, datetime, timedelta
-
-        begun = datetime.now(UTC) - timedelta(seconds=self.seconds)
-        return GivenUp(outcome, reason, total_seconds=self.seconds, started_at=begun.isoformat(timespec="seconds"))
+    def _send(self, assignment: Assignment) -> None:
+        assert self._pipe is not None
+        with contextlib.suppress(OSError):  # it died between two cells; `hear` will say how
+            self._pipe.send(assignment)
 
 
-def wait_for_news(slots: list[Slot], seconds: float) -> None:
-    """Sleep until a busy slot has something to say, or the time is over."""
-    busy = [slot.waitable for slot in slots if slot.cell is not None]
-    if busy:
-        wait(busy, seconds)
+class Engine(Protocol):
+    """Where workers run: on this machine, or on a cluster."""
+
+    def open(self) -> Sequence[Slot]:
+        """The slots, each for one job at a time."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until a busy slot has something to say, or the time is over."""
+        ...
+
+    def close(self) -> None:
+        """End every worker."""
+        ...
+
+
+class Local:
+    """Processes of this machine, one a lane."""
+
+    def __init__(self, lanes: Sequence[Lane], conditions: Conditions) -> None:
+        self._slots = [LocalSlot(lane, conditions) for lane in lanes]
+
+    def open(self) -> Sequence[Slot]:
+        """See `Engine.open`."""
+        return self._slots
+
+    def wait(self, seconds: float) -> None:
+        """See `Engine.wait`."""
+        busy = [slot.waitable for slot in self._slots if slot.job is not None]
+        if busy:
+            wait(busy, seconds)
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        for slot in self._slots:
+            slot.stop()
 
 
 def _end_of(exitcode: int | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from bench.records import Record
@@ -26,10 +27,10 @@ class Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._estimate = Estimate()
-        self._slots: list[Slot] = []
+        self._slots: Sequence[Slot] = ()
         self._next_heartbeat = 0.0
 
-    def begin(self, cells: int, slots: list[Slot]) -> None:
+    def begin(self, cells: int, slots: Sequence[Slot]) -> None:
         """So many cells are about to run in these slots, which say themselves how far they are."""
         self._estimate = Estimate(cells)
         self._slots = slots
@@ -45,6 +46,10 @@ class Lines:
         self._estimate.cells -= cells
         self._say(f"skipped {task} ({count_of(cells, 'cell')}): {reason}")
 
+    def note(self, sentence: str) -> None:
+        """Something that the user should know."""
+        self._say(sentence)
+
     def dropped(self) -> None:
         """A cell is run, or was recorded, by somebody else."""
         self._estimate.cells -= 1
@@ -56,8 +61,8 @@ class Lines:
         self._next_heartbeat = time.monotonic() + HEARTBEAT
         left = self._estimate.left(self._slots)
         for slot in self._slots:
-            if slot.cell is not None:
-                self._say(f"      {slot.cell.label}: {how_far(slot)}, time left for all cells {left}")
+            if slot.job is not None:
+                self._say(f"      {slot.job.label}: {how_far(slot)}, time left for all cells {left}")
 
     def end(self) -> None:
         """Nothing more will come."""
@@ -73,7 +78,7 @@ class Screen(Lines):
         super().__init__(stream)
         self._live: Live | None = None
 
-    def begin(self, cells: int, slots: list[Slot]) -> None:
+    def begin(self, cells: int, slots: Sequence[Slot]) -> None:
         """Draw the table from now on, by its own clock."""
         from rich.console import Console
         from rich.live import Live
@@ -104,10 +109,10 @@ class Screen(Lines):
         caption = f"{estimate.done}/{estimate.cells} cells, {estimate.left(self._slots)} left"
         table = Table("cell", "step", "loss", "seconds", caption=caption, caption_justify="left", box=None)
         for slot in self._slots:
-            cell, progress = slot.cell, slot.progress
-            if cell is not None:
+            job, progress = slot.job, slot.progress
+            if job is not None:
                 step = f"{progress.step}/{progress.steps}" if progress else "starting"
-                table.add_row(cell.label, step, f"{progress.loss:.4g}" if progress else "", f"{slot.seconds:.0f}")
+                table.add_row(job.label, step, f"{progress.loss:.4g}" if progress else "", f"{slot.seconds:.0f}")
         return table
 
 
@@ -119,7 +124,7 @@ class Estimate:
         self.done = 0
         self._begun = time.monotonic()
 
-    def left(self, slots: list[Slot]) -> str:
+    def left(self, slots: Sequence[Slot]) -> str:
         """In words, `?` while too little is done to say."""
         share = self.done + sum(fraction(slot) for slot in slots)
         if share < 0.05 or not self.cells:
@@ -129,13 +134,15 @@ class Estimate:
 
 
 def fraction(slot: Slot) -> float:
-    """Share of the slot's cell that is done."""
-    progress = slot.progress
-    return progress.step / progress.steps if progress and progress.steps > 0 else 0.0
+    """How many cells' worth of the slot's job is done."""
+    job, progress = slot.job, slot.progress
+    if job is None or progress is None or progress.steps <= 0:
+        return 0.0
+    return len(job.cells) * progress.step / progress.steps
 
 
 def how_far(slot: Slot) -> str:
-    """Where the slot's cell is, in words."""
+    """Where the slot's job is, in words."""
     progress = slot.progress
     if progress is None:
         return f"starting, {slot.seconds:.0f} s"

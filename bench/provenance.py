@@ -9,6 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.messages import Origin
 
 PACKAGES = (
     "torch", "torchvision", "timm", "torch-geometric", "ogb", "dm-clrs", "jax", "jaxlib", "dm-haiku", "tensorflow",
@@ -49,6 +53,14 @@ def source() -> Source:
         return Source(None, None)
     changes = _git("status", "--porcelain", "--", ".", ":!results", ":!leaderboard.md")
     return Source(_git("rev-parse", "HEAD"), None if changes is None else bool(changes))
+
+
+def here() -> Origin:
+    """All of it, of this machine and this checkout."""
+    from bench.messages import Origin
+
+    state = source()
+    return Origin(cpu_name(), cores(), memory_gib(), versions(), state.commit, state.dirty)
 
 
 def _git(*arguments: str) -> str | None:

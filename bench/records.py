@@ -127,6 +127,9 @@ class Times(Part):
     """The cell in its worker; the first one of a process imports its task's packages, too."""
     startup: float
     """Starting the worker process, before the cell; 0 for a process that had run a cell before."""
+    together: Annotated[int, Field(ge=1)] = 1
+    """Seeds that one program trained at once: the other times are equal shares of its time, and peak memory is that of
+    all of them. Not written where it is 1."""
 
 
 class Machine(Part):
@@ -198,6 +201,9 @@ class Record(Part):
     """Optimizer, schedule and budget, as the task states them for this profile."""
     tuning: Tuning | None = None
     """How the learning rate was chosen; None, and not written, where it is the task's own."""
+    race: float | None = None
+    """The level of the test by which further seeds of the function may have been left out (`bench.race`); None, and
+    not written, where none were."""
     outcome: Outcome
     reason: str
     """One sentence where the outcome is not `ok`."""
@@ -265,8 +271,11 @@ class Record(Part):
     def to_json(self) -> str:
         """The file's text: one line a top-level field, so that a difference between two records can be read."""
         fields: dict[str, Any] = json.loads(self.model_dump_json())
-        if self.tuning is None:
-            del fields["tuning"]
+        for name in ("tuning", "race"):
+            if fields[name] is None:
+                del fields[name]
+        if self.times.together == 1:
+            del fields["times"]["together"]
         lines = (f'"{name}": {json.dumps(value, allow_nan=False)}' for name, value in fields.items())
         return "{\n" + ",\n".join(lines) + "\n}\n"
 

@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from bench.build import build_record
-from bench.devices import Lane
 from bench.errors import DamagedRecord, StoreError
+from bench.messages import Answer, Lost, Report, Skipped
 from bench.plan import Cell
-from bench.pool import Conditions, GivenUp, Slot, wait_for_news
+from bench.pool import Engine, GivenUp, Slot
 from bench.progress import Lines
+from bench.queue import Job, Queue, Rule
 from bench.records import RETRYABLE, Record
 from bench.store import Claims, Store
-from bench.worker import Report, Skipped
 
 TICK = 0.25
 """Seconds between two looks at time limits and the display."""
+MOST_LOSSES = 3
+"""Workers that a cell may lose before it counts as what ended them."""
 
 
 @dataclass
@@ -58,50 +62,64 @@ class Runner:
 
     Args:
         store: folder of the records; what it holds already is not run again.
+        together: how many seeds of a cell's task one program should train.
+        rules: which of the waiting cells may be started, and in which order; the plan's where there are none.
         retry_failed: run cells again that crashed, timed out or were out of memory.
         stop_after: seconds after which no further cell is started; None for no limit.
+        limit: seconds after which cells in work are given up, without a record; None for no limit.
+        marks: fields that every record of this run gets.
     """
 
     def __init__(
         self,
         store: Store,
-        lanes: Sequence[Lane],
-        conditions: Conditions,
+        engine: Engine,
         display: Lines,
         *,
+        together: Callable[[Cell], int] = lambda cell: 1,
+        rules: Sequence[Rule] = (),
         retry_failed: bool = False,
         stop_after: float | None = None,
+        limit: float | None = None,
+        marks: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._store = store
         self._claims = Claims(store.root)
-        self._slots = [Slot(lane, conditions) for lane in lanes]
+        self._engine = engine
+        self._slots: Sequence[Slot] = ()
         self._display = display
+        self._together = together
+        self._rules = rules
         self._retry_failed = retry_failed
         self._stop_after = stop_after
-        self._pending: list[Cell] = []
+        self._limit = limit
+        self._marks = marks
+        self._queue = Queue(())
+        self._losses: Counter[str] = Counter()
         self._unwritten: list[Record] = []
         self._summary = Summary()
 
     def run(self, cells: Sequence[Cell]) -> Summary:
         """Run what is not recorded yet; Ctrl-C and SIGTERM stop it once every finished cell is recorded."""
-        self._pending = [cell for cell in cells if not self._was_done(cell)]
+        waiting = [cell for cell in cells if not self._was_done(cell)]
+        self._queue = Queue(waiting, self._together, self._rules)
         begun = time.monotonic()
-        self._display.begin(len(self._pending), self._slots)
         try:
+            self._slots = self._engine.open()
+            self._display.begin(len(waiting), self._slots)
             with stop_signals(self._interrupt):
-                while self._fill(begun) or any(slot.cell for slot in self._slots):
-                    wait_for_news(self._slots, TICK)
+                while self._fill(begun) or any(slot.job for slot in self._slots):
+                    self._engine.wait(TICK)
                     self._listen()
                     self._display.tick()
-                    if self._summary.interrupted:
+                    if self._summary.interrupted or _is_over(self._limit, begun):
                         break
         finally:
-            for slot in self._slots:
-                slot.stop()
+            self._engine.close()
             self._write_again()
             self._claims.close()
             self._display.end()
-        self._summary.left = len(self._pending) + sum(slot.cell is not None for slot in self._slots)
+        self._summary.left = len(self._queue) + sum(len(slot.job.cells) for slot in self._slots if slot.job)
         return self._summary
 
     def _interrupt(self) -> None:
@@ -124,18 +142,21 @@ class Runner:
         return True
 
     def _fill(self, begun: float) -> bool:
-        """Give every idle slot a cell; True where at least one got one."""
-        out_of_time = self._stop_after is not None and time.monotonic() - begun > self._stop_after
-        if out_of_time or self._summary.unrecorded or self._summary.interrupted:
+        """Give every idle slot a job; True where at least one got one."""
+        if _is_over(self._stop_after, begun) or self._summary.unrecorded or self._summary.interrupted:
             return False
         given = False
         for slot in self._slots:
-            while slot.cell is None and (cell := next_cell(self._pending, slot, self._slots)) is not None:
-                self._pending.remove(cell)
-                if self._take(cell):
-                    slot.start(cell)
+            while slot.job is None and (job := self._next_job(slot)) is not None:
+                cells = tuple(cell for cell in job.cells if self._take(cell))
+                if cells:
+                    slot.start(Job(cells))
                     given = True
         return given
+
+    def _next_job(self, slot: Slot) -> Job | None:
+        running = {other.task for other in self._slots if other.job is not None and other.task is not None}
+        return self._queue.take(slot.task, running)
 
     def _take(self, cell: Cell) -> bool:
         """Claim a cell; False where another run has it or has recorded it meanwhile."""
@@ -152,17 +173,27 @@ class Runner:
     def _listen(self) -> None:
         """Act on everything that the workers have said."""
         for slot in self._slots:
-            while slot.cell is not None and (message := slot.hear()) is not None:
-                if self._summary.interrupted and isinstance(message, GivenUp):
+            while slot.job is not None and (message := slot.hear()) is not None:
+                if self._summary.interrupted and isinstance(message, GivenUp | Lost):
                     break  # it died of the same signal, which is no outcome
-                if isinstance(message, Report):
-                    self._finished(slot, slot.cell, message)
+                if isinstance(message, Answer):
+                    self._answered(slot, slot.job, message)
                 elif isinstance(message, Skipped):
-                    self._skip(slot, slot.cell, message.reason)
+                    self._skip(slot, slot.job, message.reason)
+                elif isinstance(message, Lost):
+                    self._lost(slot, slot.job, message.reason)
+
+    def _answered(self, slot: Slot, job: Job, answer: Answer) -> None:
+        slot.finish(keep_worker=not answer.fatal)
+        if answer.fatal and len(job.cells) > 1:  # that may be for want of room or time for all of them at once
+            self._wait_again(job, alone=True)
+            self._display.note(f"{job.label}: {answer.reports[0].reason}; each seed is tried alone")
+            return
+        for cell, report in zip(job.cells, answer.reports, strict=True):
+            self._finished(slot, cell, report)
 
     def _finished(self, slot: Slot, cell: Cell, report: Report) -> None:
-        record = build_record(cell, _only_finite(report), slot.lane)
-        slot.finish(keep_worker=not report.fatal)
+        record = build_record(cell, _only_finite(report), slot.lane, self._marks)
         try:
             self._store.write(record)
         except StoreError as error:
@@ -174,16 +205,31 @@ class Runner:
     def _recorded(self, record: Record) -> None:
         self._claims.drop(record.id)
         self._summary.recorded.append(record)
+        self._queue.observe(record)
         self._display.finished(record)
 
-    def _skip(self, slot: Slot, cell: Cell, reason: str) -> None:
+    def _skip(self, slot: Slot, job: Job, reason: str) -> None:
         """Leave out a task that cannot run here, with all its cells."""
-        self._claims.drop(cell.id)
+        for cell in job.cells:
+            self._claims.drop(cell.id)
         slot.finish(keep_worker=False)
-        self._summary.skipped[cell.task.name] = reason
-        dropped = [other for other in self._pending if other.task.name == cell.task.name]
-        self._pending = [other for other in self._pending if other.task.name != cell.task.name]
-        self._display.skipped(cell.task.name, reason, len(dropped) + 1)
+        self._summary.skipped[job.task] = reason
+        self._display.skipped(job.task, reason, self._queue.drop(job.task) + len(job.cells))
+
+    def _lost(self, slot: Slot, job: Job, reason: str) -> None:
+        """Run the cells of a worker that is gone again; a cell that has lost several is what ends them."""
+        slot.finish(keep_worker=False)
+        self._losses.update(cell.id for cell in job.cells)
+        if len(job.cells) == 1 and self._losses[job.cells[0].id] >= MOST_LOSSES:
+            self._finished(slot, job.cells[0], Report("crashed", f"{MOST_LOSSES} workers were lost with it: {reason}"))
+            return
+        self._wait_again(job, alone=len(job.cells) > 1)
+        self._display.note(f"{job.label}: {reason}; it is run again")
+
+    def _wait_again(self, job: Job, alone: bool) -> None:
+        for cell in job.cells:
+            self._claims.drop(cell.id)
+        self._queue.put_back(job.cells, alone)
 
     def _write_again(self) -> None:
         """Try once more to write what could not be written; there may be room by now."""
@@ -196,18 +242,8 @@ class Runner:
             self._recorded(record)
 
 
-def next_cell(pending: Sequence[Cell], slot: Slot, slots: Sequence[Slot]) -> Cell | None:
-    """What a slot should run next: its own task, else one that no slot runs, else whatever is left."""
-    running = {other.task for other in slots if other.cell is not None}
-    for wanted in (
-        lambda cell: cell.task.name == slot.task,
-        lambda cell: cell.task.name not in running,
-        lambda cell: True,
-    ):
-        for cell in pending:
-            if wanted(cell):
-                return cell
-    return None
+def _is_over(limit: float | None, begun: float) -> bool:
+    return limit is not None and time.monotonic() - begun > limit
 
 
 def _only_finite(report: Report) -> Report:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.devices import lanes
+from bench.devices import Lane, lanes
 from bench.errors import UsageError
 from bench.evidence import flat, gather
 from bench.leaderboard import ranking_table, unranked
-from bench.plan import make_plan, parse_seeds, recipe_of, select
-from bench.pool import Conditions
+from bench.plan import Cell, make_plan, parse_seeds, recipe_of, select
+from bench.pool import Conditions, Local
 from bench.profiles import Profile, get_profile
 from bench.progress import choose_display
 from bench.publish import write_board
@@ -45,13 +45,15 @@ class Request:
     results: Path
     timeout: float | None
     retry_failed: bool
-    skip_published: bool
+    skip_published: bool = False
+    together: int | None = None
+    """Seeds that one program trains; None for as many as the task says are worthwhile."""
 
 
 def run_session(request: Request) -> int:
     """Plan, run, render; returns the exit status: 0, 1 where a cell failed or was skipped, 130 after Ctrl-C."""
     profile = get_profile(request.profile)
-    places = lanes(profile.device if request.device is None else request.device, request.workers)
+    places = lanes(device_of(request, profile), request.workers)
     published, store = Store(request.results), Store(request.results / LOCAL)
     store.check_writable()
     chosen = choose_tasks(request.tasks or profile.tasks, profile.name)
@@ -68,7 +70,13 @@ def run_session(request: Request) -> int:
         )
     _say(f"{count_of(len(cells), 'cell')} under profile {profile.name}, {len(places)} at a time on {places[0].device}")
     conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
-    runner = Runner(store, places, conditions, choose_display(), retry_failed=request.retry_failed)
+    runner = Runner(
+        store,
+        Local(places, conditions),
+        choose_display(),
+        together=together(request, places[0]),
+        retry_failed=request.retry_failed,
+    )
     summary = runner.run(cells)
     report(summary)
     if summary.failed_earlier:
@@ -78,6 +86,32 @@ def run_session(request: Request) -> int:
     if summary.interrupted:
         return stopped()
     return 1 if summary.failed or absent or plan.refused else 0
+
+
+def device_of(request: Request, profile: Profile) -> str:
+    """The device that was asked for, or the profile's."""
+    return profile.device if request.device is None else request.device
+
+
+def together(request: Request, lane: Lane) -> Callable[[Cell], int]:
+    """How many seeds of a cell's task one program trains on such a lane.
+
+    Raises:
+        UsageError: what was asked for is not above 0.
+    """
+    asked = request.together
+    if asked is not None and asked < 1:
+        raise UsageError(f"--together is a number of seeds above 0, not {asked}")
+
+    def number(cell: Cell) -> int:
+        import tasks
+
+        task = tasks.get(cell.task.name)
+        if not isinstance(task, tasks.SeedBatched):
+            return 1
+        return task.seeds_together(lane.device) if asked is None else asked
+
+    return number
 
 
 def seeds_of(request: Request, profile: Profile) -> tuple[int, ...]:

@@ -12,13 +12,13 @@ stays for every activation (our choice), and so do weight decay, schedule and bu
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bench.devices import Lane, lanes
 from bench.errors import DamagedRecord, UsageError
 from bench.plan import Cell, make_plan, parse_seeds
-from bench.pool import Conditions
+from bench.pool import Conditions, Local
 from bench.profiles import TUNED, TUNING_SEEDS, Profile, base_of, get_profile
 from bench.progress import choose_display
 from bench.publish import write_board
@@ -28,11 +28,13 @@ from bench.session import (
     Request,
     choose_activations,
     choose_tasks,
+    device_of,
     report,
     seeds_of,
     show_boards,
     stopped,
     timeout_of,
+    together,
     with_data,
 )
 from bench.store import LOCAL, TUNING, Store
@@ -47,12 +49,19 @@ class Workplace:
 
     lanes: Sequence[Lane]
     conditions: Conditions
+    together: Callable[[Cell], int]
     retry_failed: bool
 
     def run(self, store: Store, cells: Sequence[Cell], what: str) -> Summary:
         """Run what the store does not hold yet, and say what came of it."""
         _say(f"{count_of(len(cells), what)}, {len(self.lanes)} at a time on {self.lanes[0].device}")
-        runner = Runner(store, self.lanes, self.conditions, choose_display(), retry_failed=self.retry_failed)
+        runner = Runner(
+            store,
+            Local(self.lanes, self.conditions),
+            choose_display(),
+            together=self.together,
+            retry_failed=self.retry_failed,
+        )
         summary = runner.run(cells)
         report(summary)
         return summary
@@ -181,11 +190,11 @@ def choice_table(choices: Sequence[Choice]) -> str:
 
 
 def _workplace(request: Request, profile: Profile, store: Store) -> Workplace:
-    places = lanes(profile.device if request.device is None else request.device, request.workers)
+    places = lanes(device_of(request, profile), request.workers)
     store.check_writable()
     timeout = timeout_of(request, profile)
     conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
-    return Workplace(places, conditions, request.retry_failed)
+    return Workplace(places, conditions, together(request, places[0]), request.retry_failed)
 
 
 def _keep_apart(seeds: Sequence[int], tuning: Sequence[int]) -> None:

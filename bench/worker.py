@@ -1,4 +1,4 @@
-"""A process that runs cells of one task, one after another, and answers over a pipe.
+"""A process that runs cells of one task, one after another or several seeds at once, and answers over a pipe.
 
 It starts fresh (spawn), sets thread counts before any numerical library is imported, runs nothing of an activation's
 author (it is handed the graph), and ends when its parent does.
@@ -15,98 +15,23 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime
 from multiprocessing import connection, parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.answer import plain, plain_curves, writable
+from bench.answer import BadAnswer, plain, plain_curves, writable
+from bench.messages import Answer, Assignment, Progress, Report, Setup, Skipped
 from tasks.signals import ignore_interrupts
 
 if TYPE_CHECKING:
     from activations import Activation
-    from tasks.base import Context, Task
+    from tasks.base import Context, Diverged, Task
 
 PROGRESS_EVERY = 0.5
 """Seconds between two progress messages to the parent, at least."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a worker process is told once."""
-
-    task: str
-    profile: str
-    """Picks the task's recipe."""
-    device: str
-    """`cpu` or `cuda`; which GPU is said by `environment`."""
-    data: Path | None
-    plugins: tuple[Path, ...]
-    environment: Mapping[str, str]
-    """Variables to set before anything is imported."""
-    log: Path
-    """File that takes what the libraries print."""
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """One cell, as handed to a worker: data only, never the author's code."""
-
-    activation: str
-    formula: str
-    graph: str
-    """JSON of the graph."""
-    seed: int
-    overrides: Mapping[str, int | float] = field(default_factory=dict)
-    """Where the recipe differs from the one that the task states for the profile."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far the cell in work is."""
-
-    step: int
-    steps: int
-    loss: float
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """The task cannot run here at all (missing data, a missing package): nothing to record."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Report:
-    """How a cell ended."""
-
-    outcome: str
-    reason: str = ""
-    score: float | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    injection: dict[str, Any] | None = None
-    parameters: int | None = None
-    train_seconds: float | None = None
-    train_cpu_seconds: float | None = None
-    eval_seconds: float | None = None
-    total_seconds: float = 0.0
-    startup_seconds: float = 0.0
-    dataset: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    started_at: str = ""
-    peak_memory_mib: float | None = None
-    peak_gpu_memory_mib: float | None = None
-    gpu: str = ""
-
-    @property
-    def fatal(self) -> bool:
-        """True where the process should not run another cell."""
-        return self.outcome in ("crashed", "out_of_memory", "timeout")
 
 
 def main(pipe: Connection, setup: Setup, born: float) -> None:
@@ -118,8 +43,7 @@ def main(pipe: Connection, setup: Setup, born: float) -> None:
     task = _find_task(setup)
     startup = time.time() - born
     while (assignment := pipe.recv()) is not None:
-        answer = _run(task, assignment, setup, pipe, startup)
-        pipe.send(answer)
+        pipe.send(run_assignment(task, assignment, setup, reporter(pipe.send), startup))
         startup = 0.0
         gc.collect()
 
@@ -136,8 +60,13 @@ def _find_task(setup: Setup) -> Task:
     return get(setup.task)
 
 
-def _run(task: Task, assignment: Assignment, setup: Setup, pipe: Connection, startup: float) -> Report | Skipped:
-    """Run one cell and turn whatever happens into an answer."""
+def run_assignment(
+    task: Task, assignment: Assignment, setup: Setup, progress: Callable[[int, int, float], None], startup: float
+) -> Answer | Skipped:
+    """Run one cell, or several seeds at once, and turn whatever happens into an answer.
+
+    `startup` are the seconds that it took to start this process, charged to the first cell.
+    """
     from dataclasses import replace
 
     from activations import InjectionError
@@ -146,38 +75,56 @@ def _run(task: Task, assignment: Assignment, setup: Setup, pipe: Connection, sta
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     _forget_peak_memory()
     begun = time.monotonic()
-    context = Context(data=setup.data, device=setup.device, progress=_reporter(pipe))
+    context = Context(data=setup.data, device=setup.device, progress=progress)
+    together = len(assignment.seeds)
     try:
         recipe = replace(task.spec.recipes[setup.profile], **assignment.overrides)
-        report = _measure(task, assignment, recipe, context)
+        reports = _measure(task, assignment, recipe, context)
     except (MissingData, ImportError) as error:
         traceback.print_exc()
         return Skipped(_sentence(error))
     except InjectionError as error:
-        report = Report("invalid_injection", writable(str(error)))
+        reports = [Report("invalid_injection", writable(str(error)))] * together
     except Exception as error:  # whatever a task or a library raises is this cell's outcome, not the run's end
         traceback.print_exc()
-        report = Report("out_of_memory" if _is_out_of_memory(error) else "crashed", _sentence(error))
+        reports = [Report("out_of_memory" if _is_out_of_memory(error) else "crashed", _sentence(error))] * together
     memory, gpu_memory, gpu = _peak_memory(setup.device)
-    return replace(
-        report,
-        total_seconds=time.monotonic() - begun,
-        startup_seconds=startup,
-        started_at=started_at,
-        peak_memory_mib=memory,
-        peak_gpu_memory_mib=gpu_memory,
-        gpu=gpu,
-    )
+    share = (time.monotonic() - begun) / together
+    seen = [
+        replace(
+            report,
+            total_seconds=share,
+            startup_seconds=startup / together,
+            started_at=started_at,
+            peak_memory_mib=memory,
+            peak_gpu_memory_mib=gpu_memory,
+            gpu=gpu,
+            together=together,
+        )
+        for report in reports
+    ]
+    return Answer(tuple(seen))
 
 
-def _measure(task: Task, assignment: Assignment, recipe: Any, context: Context) -> Report:
+def _measure(task: Task, assignment: Assignment, recipe: Any, context: Context) -> list[Report]:
     """Let the task run, and take down what it answers."""
-    from tasks.base import Diverged
+    from tasks.base import Diverged, SeedBatched
 
-    try:
-        return Report("ok", **plain(task.run(revive(assignment), assignment.seed, recipe, context)))
-    except Diverged as error:
-        return Report("diverged", writable(str(error)), curves=plain_curves(error.curves))
+    activation, seeds = revive(assignment), assignment.seeds
+    if len(seeds) == 1:
+        try:
+            return [Report("ok", **plain(task.run(activation, seeds[0], recipe, context)))]
+        except Diverged as error:
+            return [_diverged(error)]
+    assert isinstance(task, SeedBatched)  # several seeds are handed to no other task
+    ends = task.run_seeds(activation, seeds, recipe, context)
+    if len(ends) != len(seeds):
+        raise BadAnswer(f"the task answered for {len(ends)} of {len(seeds)} seeds")
+    return [_diverged(end) if isinstance(end, Diverged) else Report("ok", **plain(end)) for end in ends]
+
+
+def _diverged(error: Diverged) -> Report:
+    return Report("diverged", writable(str(error)), curves=plain_curves(error.curves))
 
 
 def revive(assignment: Assignment) -> Activation:
@@ -187,7 +134,7 @@ def revive(assignment: Assignment) -> Activation:
     return Activation.from_graph(assignment.activation, Graph.from_json(assignment.graph), assignment.formula)
 
 
-def _reporter(pipe: Connection) -> Any:
+def reporter(send: Callable[[Progress], object]) -> Callable[[int, int, float], None]:
     """A progress callback that talks at most every `PROGRESS_EVERY` seconds."""
     due = 0.0
 
@@ -196,7 +143,7 @@ def _reporter(pipe: Connection) -> Any:
         now = time.monotonic()
         if now >= due:
             due = now + PROGRESS_EVERY
-            pipe.send(Progress(int(step), int(steps), float(loss)))
+            send(Progress(int(step), int(steps), float(loss)))
 
     return report
 

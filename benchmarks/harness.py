@@ -24,7 +24,7 @@ import activations
 import tasks
 from bench.devices import lanes
 from bench.plan import make_plan
-from bench.pool import Conditions
+from bench.pool import Conditions, Local
 from bench.progress import Lines
 from bench.records import Record
 from bench.run import Runner
@@ -83,7 +83,7 @@ def run(root: Path, names: Sequence[str], seeds: Sequence[int]) -> list[tuple[Re
     cells = make_plan("smoke", [tasks.get(name).spec for name in names], [activations.get("relu")], seeds).cells
     display = Stopwatch()
     conditions = Conditions(None, (PLUGIN,), 600, root / ".logs", root / ".programs")
-    Runner(Store(root), lanes("cpu", 1), conditions, display).run(cells)
+    Runner(Store(root), Local(lanes("cpu", 1), conditions), display).run(cells)
     return display.finished_cells
 
 

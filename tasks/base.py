@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from activations import Activation, Injection
@@ -196,5 +196,27 @@ class Task(Protocol):
             MissingData: the data set is absent or damaged.
             Diverged: the training produced a non-finite number.
             activations.InjectionError: the audit found another number of sites than `spec.sites`.
+        """
+        ...
+
+
+@runtime_checkable
+class SeedBatched(Task, Protocol):
+    """A task that can train several seeds of one activation in one program."""
+
+    def seeds_together(self, device: str) -> int:
+        """How many seeds at once are worthwhile on such a device, `cpu` or `cuda`; 1 where it brings nothing."""
+        ...
+
+    def run_seeds(
+        self, activation: Activation, seeds: Sequence[int], recipe: Any, context: Context
+    ) -> Sequence[Measurement | Diverged]:
+        """What `run` would have returned for each seed, or the Diverged that it would have raised, in order.
+
+        A seed that diverges leaves the others as they are, and each one's numbers are those of `run` up to rounding.
+        Times are equal shares of the whole.
+
+        Raises:
+            MissingData, activations.InjectionError: what concerns all of them; see `run`.
         """
         ...

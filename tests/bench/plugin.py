@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,36 @@ class Fake:
 
     def end(self, activation: Activation, seed: int) -> Measurement:
         return measurement(activation, seed)
+
+
+class Batched(Fake):
+    """Trains several seeds in one program; seed 7 diverges, and more than three seeds at once are too many."""
+
+    name = "fake-batched"
+
+    def seeds_together(self, device: str) -> int:
+        return {"cpu": 3}.get(device, 8)
+
+    def run_seeds(
+        self, activation: Activation, seeds: Sequence[int], recipe: Recipe, context: Context
+    ) -> list[Measurement | Diverged]:
+        if len(seeds) > 3:
+            raise MemoryError(f"no room for {len(seeds)} networks")
+        with open(os.environ.get("FAKE_TRACE", os.devnull), "a") as trace:
+            trace.write(f"{self.name} {activation.name} {'+'.join(map(str, seeds))} {os.getpid()}\n")
+        time.sleep(0.3)
+        return [Diverged("loss is nan at step 2") if seed == 7 else measurement(activation, seed) for seed in seeds]
+
+
+class Forgets(Batched):
+    """Answers for fewer seeds than it was given, unless it was given one."""
+
+    name = "fake-forgets"
+
+    def run_seeds(
+        self, activation: Activation, seeds: Sequence[int], recipe: Recipe, context: Context
+    ) -> list[Measurement | Diverged]:
+        return super().run_seeds(activation, seeds, recipe, context)[1:]
 
 
 class Diverges(Fake):
@@ -201,7 +232,7 @@ class Rated(Fake):
 
 KINDS = (
     *(Fake, Diverges, Kills, Sleeps, Misses, Absent, Fills, Breaks, Leaves, NoNumber, Words, WordsOnTheWay),
-    Rated,
+    *(Rated, Batched, Forgets),
 )
 for kind in KINDS:
     register_task(kind())

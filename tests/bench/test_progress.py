@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
 
 def slot(step: int = 5, steps: int = 10, label: str = "digits gelu seed 0") -> SimpleNamespace:
     progressed = SimpleNamespace(step=step, steps=steps, loss=0.25)
-    return SimpleNamespace(cell=SimpleNamespace(label=label), progress=progressed, seconds=12.0)
+    return SimpleNamespace(job=SimpleNamespace(label=label, cells=(None,)), progress=progressed, seconds=12.0)
 
 
 def test_lines_are_plain(make_record: MakeRecord) -> None:

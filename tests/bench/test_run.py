@@ -13,13 +13,13 @@ import activations
 from bench.build import build_record
 from bench.devices import lanes
 from bench.errors import StoreError
+from bench.messages import Answer, Lost, Report
 from bench.plan import Cell, make_plan
-from bench.pool import Conditions
+from bench.pool import Conditions, Local, Message
 from bench.progress import Lines
 from bench.records import Record
 from bench.run import Runner, Summary
 from bench.store import Store
-from bench.worker import Report
 from tasks import Task
 
 from .conftest import PLUGIN
@@ -40,7 +40,7 @@ def plan(fake_tasks: dict[str, Task]) -> MakePlan:
 
 def run(root: Path, cells: Sequence[Cell], timeout: float = 120, workers: int = 1, **options: Any) -> Summary:
     conditions = Conditions(None, (PLUGIN,), timeout, root / ".logs", root / ".programs")
-    runner = Runner(Store(root), lanes("cpu", workers), conditions, Lines(io.StringIO()), **options)
+    runner = Runner(Store(root), Local(lanes("cpu", workers), conditions), Lines(io.StringIO()), **options)
     return runner.run(cells)
 
 
@@ -209,3 +209,72 @@ def test_two_lanes_share_the_cells(
     assert len(summary.recorded) == len(lines) == 8
     assert len({pid for *_, pid in lines}) == 2
     assert len({(name, seed) for _, name, seed, _ in lines}) == 8
+
+
+def test_seeds_of_one_function_share_a_program(tmp_path: Path, plan: MakePlan, trace: Path) -> None:
+    summary = run(tmp_path, plan("batched", seeds=(0, 1, 2, 3)), together=lambda cell: 3)
+    programs = sorted(line.split()[2] for line in trace.read_text().splitlines())
+    assert programs == ["0+1+2", "0+1+2", "3", "3"]
+    scores = {(record.activation.name, record.seed): record.score for record in summary.recorded}
+    assert scores == {
+        (name, seed): 80.0 + seed + plus for name, plus in (("relu", 0), ("gelu", 1.5)) for seed in range(4)
+    }
+    shared = [record.times for record in summary.recorded if record.seed < 3]
+    assert {times.together for times in shared} == {3}
+    assert all(0.1 <= times.total < 0.3 for times in shared), "a third of one program's 0.3 s and little more"
+    alone = [record for record in summary.recorded if record.seed == 3]
+    assert {record.times.together for record in alone} == {1}
+    assert all('"together"' not in record.to_json() for record in alone)
+
+
+def test_a_seed_that_diverges_leaves_those_beside_it(tmp_path: Path, plan: MakePlan) -> None:
+    summary = run(tmp_path, plan("batched", seeds=(6, 7, 8), functions=("relu",)), together=lambda cell: 3)
+    assert [record.outcome for record in summary.recorded] == ["ok", "diverged", "ok"]
+
+
+@pytest.mark.parametrize("task", ["batched", "forgets"])
+def test_seeds_that_fail_together_are_tried_alone(tmp_path: Path, plan: MakePlan, trace: Path, task: str) -> None:
+    summary = run(tmp_path, plan(task, seeds=(0, 1, 2, 3), functions=("relu",)), together=lambda cell: 4)
+    assert [(record.seed, record.outcome) for record in summary.recorded] == [(seed, "ok") for seed in range(4)]
+    assert {record.times.together for record in summary.recorded} == {1}
+
+
+class Lossy(Local):
+    """An engine whose first workers vanish with their cells, as when a machine of a cluster goes."""
+
+    def __init__(self, *args: Any, losses: int) -> None:
+        super().__init__(*args)
+        self.losses = losses
+        for slot in self.open():
+            slot.hear = self._losing(slot.hear)  # type: ignore[method-assign]
+
+    def _losing(self, hear: Callable[[], Message | None]) -> Callable[[], Message | None]:
+        def answer() -> Message | None:
+            message = hear()
+            if isinstance(message, Answer) and self.losses:
+                self.losses -= 1
+                return Lost("the machine is gone")
+            return message
+
+        return answer
+
+
+@pytest.mark.parametrize(("losses", "outcomes"), [(2, ["ok", "ok"]), (3, ["crashed", "ok"])])
+def test_cells_of_a_lost_worker_run_again(tmp_path: Path, plan: MakePlan, losses: int, outcomes: list[str]) -> None:
+    """Put back before all others, the first cell loses them all; after three it is what ends its workers."""
+    conditions = Conditions(None, (PLUGIN,), 120, tmp_path / ".logs", tmp_path / ".programs")
+    engine = Lossy(lanes("cpu", 1), conditions, losses=losses)
+    summary = Runner(Store(tmp_path), engine, Lines(io.StringIO())).run(plan("good"))
+    assert [record.outcome for record in summary.recorded] == outcomes
+    assert len(Store(tmp_path).load().records) == 2
+
+
+def test_cells_in_work_are_given_up_at_the_limit(tmp_path: Path, plan: MakePlan) -> None:
+    summary = run(tmp_path, plan("sleeps"), limit=4)
+    assert (summary.recorded, summary.left, summary.interrupted) == ([], 2, False)
+
+
+def test_several_workers_share_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bench.devices.visible_gpus", lambda: ["4", "6"])
+    assert [lane.environment["CUDA_VISIBLE_DEVICES"] for lane in lanes("cuda", 5)] == ["4", "6", "4", "6", "4"]
+    assert [lane.environment["CUDA_VISIBLE_DEVICES"] for lane in lanes("cuda", None)] == ["4", "6"]

@@ -15,6 +15,7 @@ from bench.build import build_record
 from bench.compare import make_boards, make_table
 from bench.devices import lanes
 from bench.errors import UsageError
+from bench.messages import Report
 from bench.plan import Cell, make_plan
 from bench.publish import matching, publish
 from bench.records import Record, read_record
@@ -22,7 +23,6 @@ from bench.session import Request
 from bench.store import LOCAL, TUNING, Store
 from bench.tune import tune
 from bench.tuning import FACTORS, Choice, Grid, decide, make_grids, obstacle
-from bench.worker import Report
 from tasks import Task
 
 from .conftest import PLUGIN, ROOT, record_fields, start_bench

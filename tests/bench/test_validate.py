@@ -16,7 +16,7 @@ import tasks
 import tasks.registry
 from activations import Activation
 from activations.plugins import run_file
-from bench import worker
+from bench import messages
 from bench.answer import plain
 from bench.build import build_record
 from bench.devices import lanes
@@ -312,7 +312,7 @@ def test_the_task_that_contributors_are_shown_makes_sound_records(tmp_path: Path
     try:
         (cell,) = make_plan("smoke", [task.spec], [activations.get("relu")], [0]).cells
         measured = plain(task.run(cell.activation, cell.seed, task.spec.recipes["smoke"], tasks.Context()))
-        report = worker.Report("ok", **measured, total_seconds=60.0, started_at="2026-01-02T03:04:05+00:00")
+        report = messages.Report("ok", **measured, total_seconds=60.0, started_at="2026-01-02T03:04:05+00:00")
         record = build_record(cell, report, lanes("cpu", 1)[0])
         assert record.outcome == "ok"
         assert faults_of(record) == []
