@@ -23,7 +23,7 @@ def plain(measured: object) -> dict[str, Any]:
 
     if not isinstance(measured, Measurement):
         raise _bad("its answer", measured, "a Measurement")
-    times = ("train_seconds", "train_cpu_seconds", "eval_seconds")
+    times = ("train_seconds", "train_cpu_seconds", "eval_seconds", "compile_seconds")
     metrics, dataset = _mapping("metrics", measured.metrics), _mapping("dataset", measured.dataset)
     return {
         "score": _number("score", measured.score),

@@ -72,6 +72,7 @@ def _build(cell: Cell, report: Report, lane: Lane, marks: Mapping[str, Any]) -> 
                 total=report.total_seconds,
                 startup=report.startup_seconds,
                 together=report.together,
+                compile=report.compile_seconds,
             ),
             "machine": machine(report, origin, lane),
             "versions": dict(origin.versions),
@@ -138,6 +139,7 @@ def machine(report: Report, origin: Origin, lane: Lane) -> Machine:
         gpu=report.gpu,
         device=lane.device,
         threads=lane.threads,
+        fused=report.fuse,
         peak_memory_mib=report.peak_memory_mib,
         peak_gpu_memory_mib=report.peak_gpu_memory_mib,
     )

@@ -15,10 +15,16 @@ from bench.options import (
     Budget,
     Data,
     Device,
+    EngineName,
+    Fuse,
+    GpuShare,
     Names,
     Plugins,
+    RaceThem,
+    RayAddress,
     Results,
     RetryFailed,
+    TimeLimit,
     Timeout,
     Together,
     Workers,
@@ -69,7 +75,13 @@ def run(
     results: Results = RESULTS,
     timeout: Timeout = None,
     together: Together = None,
+    fuse: Fuse = None,
     retry_failed: RetryFailed = False,
+    engine: EngineName = "local",
+    ray_address: RayAddress = None,
+    gpu_share: GpuShare = 1.0,
+    race: RaceThem = False,
+    time_limit: TimeLimit = None,
     skip_published: Annotated[bool, typer.Option("--skip-published", help="Leave out published cells, too.")] = False,
 ) -> None:
     """Train every cell that has no record yet, and show the board; a second call goes on where the first stopped."""
@@ -89,7 +101,13 @@ def run(
         timeout=timeout,
         retry_failed=retry_failed,
         together=together,
+        fuse=fuse,
         skip_published=skip_published,
+        engine=engine,
+        ray_address=ray_address,
+        gpu_share=gpu_share,
+        race=race,
+        time_limit=time_limit,
     )
     raise typer.Exit(run_session(request))
 
@@ -108,6 +126,7 @@ def tune(
     results: Results = RESULTS,
     timeout: Timeout = None,
     together: Together = None,
+    fuse: Fuse = None,
     retry_failed: RetryFailed = False,
 ) -> None:
     """Choose each activation's learning rate by validation, under one budget, and evaluate it as `<profile>-tuned`."""
@@ -128,6 +147,7 @@ def tune(
         timeout=timeout,
         retry_failed=retry_failed,
         together=together,
+        fuse=fuse,
     )
     raise typer.Exit(run_trials(request, tuning_seeds))
 

@@ -270,18 +270,18 @@ def _ratio(
 
 def _comparable(record: Record, other: Record) -> bool:
     """Whether the costs of two runs may be divided: what else a machine does, and what is installed, changes by day."""
-    machine, their_machine = record.machine, other.machine
-    if (machine.cpu, machine.gpu, record.times.together) != (
-        their_machine.cpu,
-        their_machine.gpu,
-        other.times.together,
-    ):
+    if _circumstances(record) != _circumstances(other):
         return False
     try:
         apart = datetime.fromisoformat(record.started_at) - datetime.fromisoformat(other.started_at)
     except (TypeError, ValueError):  # no times that can be held against each other
         return False
     return abs(apart) <= ONE_DAY
+
+
+def _circumstances(record: Record) -> tuple[object, ...]:
+    machine = record.machine
+    return machine.cpu, machine.gpu, machine.fused, record.times.together
 
 
 def _training_time(record: Record) -> float | None:

@@ -14,6 +14,7 @@ from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS
 from bench.judge import TaskJudgement
 from bench.plausible import RANGES
 from bench.profiles import PROFILES, TUNED, base_of
+from bench.race import note, stopped_rows
 from bench.records import Record
 from bench.tables import count_of, number, with_spread
 
@@ -91,7 +92,12 @@ def command(table: TaskTable, rows: Sequence[Row] | None = None) -> str:
 
 
 def resolving(task: TaskJudgement) -> str:
-    """What the seeds of a task can show, and what more of them would, as sentences."""
+    """What the seeds of a task can show, what more of them would, and whose were left out, as sentences."""
+    raced = note(stopped_rows(task.table))
+    return f"{_pairs(task)} {raced}".rstrip()
+
+
+def _pairs(task: TaskJudgement) -> str:
     metric = task.table.task.metric
     if not task.pairs or math.isnan(task.scatter):
         return "No activation has two pairs with ReLU yet, so nothing is known of the scatter."
@@ -197,7 +203,9 @@ def ran_on(records: Sequence[Record]) -> list[str]:
 def _machine(record: Record) -> str:
     machine = record.machine
     place = machine.gpu if machine.gpu else f"{machine.cpu}, {machine.threads} of {machine.cores} cores a cell"
-    return f"{place} (memory {machine.memory_gib:g} GiB)"
+    shared = f", {record.times.together} seeds in one program" if record.times.together > 1 else ""
+    fused = ", fused kernels" if machine.fused else ""
+    return f"{place}{shared}{fused} (memory {machine.memory_gib:g} GiB)"
 
 
 def commit_of(record: Record) -> str:

@@ -23,6 +23,8 @@ class Setup:
     """Variables to set before anything is imported."""
     log: Path
     """File that takes what the libraries print."""
+    fuse: bool = False
+    """Whether injected functions are given fused kernels."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class Report:
     train_seconds: float | None = None
     train_cpu_seconds: float | None = None
     eval_seconds: float | None = None
+    compile_seconds: float = 0.0
     total_seconds: float = 0.0
     startup_seconds: float = 0.0
     dataset: Mapping[str, str] = field(default_factory=dict)
@@ -90,6 +93,8 @@ class Report:
     gpu: str = ""
     together: int = 1
     """Seeds that the same program trained; times are equal shares of its time."""
+    fuse: bool = False
+    """Whether injected functions were given fused kernels where that is possible."""
     origin: Origin | None = None
     """None for this machine."""
 

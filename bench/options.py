@@ -39,6 +39,23 @@ Together = Annotated[
     Optional[int],  # noqa: UP045
     typer.Option("--together", help="Seeds that one program trains, where the task can [default: the task's choice]."),
 ]
+Fuse = Annotated[
+    Optional[bool],  # noqa: UP045
+    typer.Option("--fuse/--no-fuse", help="Compile kernels for injected functions [default: on a GPU]."),
+]
+EngineName = Annotated[str, typer.Option("--engine", help="local, or ray for many machines (docs/scale.md).")]
+RayAddress = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--ray-address", help="Head of the Ray cluster [default: $RAY_ADDRESS, or start one here]."),
+]
+GpuShare = Annotated[float, typer.Option("--gpu-share", help="Part of a GPU that a cell takes, with --engine ray.")]
+RaceThem = Annotated[
+    bool, typer.Option("--race", help="No further seeds for what is clearly worse than ReLU (docs/protocol.md).")
+]
+TimeLimit = Annotated[
+    Optional[str],  # noqa: UP045
+    typer.Option("--time-limit", help="Like 30m: the most valuable cells first, and none that cannot end in time."),
+]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")]
 Budget = Annotated[str, typer.Option("--profile", help="Budget: smoke, cpu, small or paper.")]
 Names = Optional[list[str]]  # noqa: UP045

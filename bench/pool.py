@@ -33,7 +33,9 @@ class Conditions:
     logs: Path
     """Folder for what the libraries print, one file a task."""
     programs: Path
-    """Folder in which jax keeps what it compiled: cells of one activation share it."""
+    """Folder in which jax and torch keep what they compiled: cells of one activation share it."""
+    fuse: bool = False
+    """Whether injected functions are given fused kernels."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Slot(ABC):
         kept = {
             "JAX_COMPILATION_CACHE_DIR": str(self._conditions.programs.resolve()),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "TORCHINDUCTOR_CACHE_DIR": str(self._conditions.programs.resolve() / "torch"),
         }
         return Setup(
             task=job.task,
@@ -107,6 +110,7 @@ class Slot(ABC):
             plugins=self._conditions.plugins,
             environment={**self.lane.environment, **kept},
             log=self._conditions.logs / f"{job.task}.log",
+            fuse=self._conditions.fuse,
         )
 
     def _overdue(self) -> GivenUp | None:

@@ -59,6 +59,11 @@ class Queue:
     def __len__(self) -> int:
         return len(self._cells)
 
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Those that wait."""
+        return tuple(self._cells)
+
     def take(self, task: str | None, running: Collection[str]) -> Job | None:
         """The next job for a lane whose worker serves `task`, while others run the tasks `running`; None for none.
 

@@ -130,6 +130,8 @@ class Times(Part):
     together: Annotated[int, Field(ge=1)] = 1
     """Seeds that one program trained at once: the other times are equal shares of its time, and peak memory is that of
     all of them. Not written where it is 1."""
+    compile: float = 0.0
+    """Compiling the activation's kernels, before the training loop. Not written where it is 0."""
 
 
 class Machine(Part):
@@ -143,6 +145,8 @@ class Machine(Part):
     device: Literal["cpu", "cuda"]
     threads: int
     """CPU threads given to the worker process; 0 where they were left to the libraries."""
+    fused: bool = False
+    """Whether injected functions were given fused kernels where that is possible. Not written where they were not."""
     peak_memory_mib: float | None
     """Highest resident memory of the worker process during this cell."""
     peak_gpu_memory_mib: float | None
@@ -274,8 +278,9 @@ class Record(Part):
         for name in ("tuning", "race"):
             if fields[name] is None:
                 del fields[name]
-        if self.times.together == 1:
-            del fields["times"]["together"]
+        for part, name, usual in (("times", "together", 1), ("times", "compile", 0.0), ("machine", "fused", False)):
+            if fields[part][name] == usual:
+                del fields[part][name]
         lines = (f'"{name}": {json.dumps(value, allow_nan=False)}' for name, value in fields.items())
         return "{\n" + ",\n".join(lines) + "\n}\n"
 

@@ -46,9 +46,14 @@ class Summary:
     """Cells that ended in this call and could not be recorded."""
     unrecorded: str = ""
     """Why results could not be written; empty where they could."""
-    left: int = 0
-    """Cells that were not started: the run was stopped or its time was over."""
+    waiting: tuple[Cell, ...] = ()
+    """Cells that did not end: a rule held them back, the run was stopped or its time was over."""
     interrupted: bool = False
+
+    @property
+    def left(self) -> int:
+        """How many cells did not end."""
+        return len(self.waiting)
 
     @property
     def failed(self) -> bool:
@@ -119,7 +124,8 @@ class Runner:
             self._write_again()
             self._claims.close()
             self._display.end()
-        self._summary.left = len(self._queue) + sum(len(slot.job.cells) for slot in self._slots if slot.job)
+        in_work = [cell for slot in self._slots if slot.job for cell in slot.job.cells]
+        self._summary.waiting = (*self._queue.cells, *in_work)
         return self._summary
 
     def _interrupt(self) -> None:

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 
 from bench.devices import Lane, lanes
 from bench.errors import UsageError
+from bench.estimate import parse_duration
 from bench.evidence import flat, gather
 from bench.leaderboard import ranking_table, unranked
 from bench.plan import Cell, make_plan, parse_seeds, recipe_of, select
-from bench.pool import Conditions, Local
+from bench.pool import Conditions, Engine, Local
 from bench.profiles import Profile, get_profile
 from bench.progress import choose_display
 from bench.publish import write_board
+from bench.records import Record
 from bench.run import Runner, Summary
+from bench.schedule import Schedule, kind_of
 from bench.store import LOCAL, Store
 from bench.tables import count_of
 from tasks.base import Task
@@ -48,17 +51,27 @@ class Request:
     skip_published: bool = False
     together: int | None = None
     """Seeds that one program trains; None for as many as the task says are worthwhile."""
+    fuse: bool | None = None
+    """Whether injected functions get fused kernels; None for on a GPU."""
+    engine: str = "local"
+    """Where cells run: `local` or `ray`."""
+    ray_address: str | None = None
+    gpu_share: float = 1.0
+    race: bool = False
+    """Whether functions that are clearly worse than ReLU get no further seeds."""
+    time_limit: str | None = None
+    """As the user wrote it; None for no limit."""
 
 
 def run_session(request: Request) -> int:
     """Plan, run, render; returns the exit status: 0, 1 where a cell failed or was skipped, 130 after Ctrl-C."""
     profile = get_profile(request.profile)
-    places = lanes(device_of(request, profile), request.workers)
     published, store = Store(request.results), Store(request.results / LOCAL)
     store.check_writable()
     chosen = choose_tasks(request.tasks or profile.tasks, profile.name)
     functions = choose_activations(request.activations or profile.activations)
     seeds, timeout = seeds_of(request, profile), timeout_of(request, profile)
+    limit = None if request.time_limit is None else parse_duration(request.time_limit)
     ready, absent = with_data(chosen, request.data)
     plan = make_plan(profile.name, [task.spec for task in ready], functions, seeds)
     for sentence in (*plan.refused, *plan.twins):
@@ -68,17 +81,28 @@ def run_session(request: Request) -> int:
         cells = tuple(
             cell for cell in cells if published.find(cell.profile, cell.task.name, cell.seed, cell.id) is None
         )
+    fuse = fuse_of(request, device_of(request, profile))
+    conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs, fuse)
+    engine, places = engine_of(request, profile, conditions)
     _say(f"{count_of(len(cells), 'cell')} under profile {profile.name}, {len(places)} at a time on {places[0].device}")
-    conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
+    kind = kind_of(places[0]) if request.engine == "local" else None
+    schedule = Schedule(plan.cells, lambda: recorded(profile.name, published, store), request.race, limit, kind)
     runner = Runner(
         store,
-        Local(places, conditions),
+        engine,
         choose_display(),
-        together=together(request, places[0]),
+        together=schedule.together(together(request, places[0])),
+        rules=schedule.rules,
+        marks=schedule.marks,
         retry_failed=request.retry_failed,
+        limit=schedule.seconds_left,
     )
     summary = runner.run(cells)
-    report(summary)
+    for sentence in schedule.stopped(summary.waiting):
+        _say(sentence)
+    report(summary, schedule.spared(summary.waiting))
+    if limit is not None and summary.left and not summary.interrupted:
+        _say(f"No further cell fits into {request.time_limit}; the same command goes on with the rest.")
     if summary.failed_earlier:
         _say(f"{count_of(summary.failed_earlier, 'cell')} failed earlier; --retry-failed runs such cells again.")
     show_boards(store, profile.name)
@@ -88,9 +112,39 @@ def run_session(request: Request) -> int:
     return 1 if summary.failed or absent or plan.refused else 0
 
 
+def recorded(profile: str, *stores: Store) -> list[Record]:
+    """The records of a profile."""
+    held = [record for store in stores for record in store.load(curves=False).records]
+    return [record for record in held if record.profile == profile]
+
+
+def engine_of(request: Request, profile: Profile, conditions: Conditions) -> tuple[Engine, Sequence[Lane]]:
+    """What runs the cells, and the lanes that it has for now.
+
+    Raises:
+        UsageError: there is no such engine, or it cannot run what was asked for.
+    """
+    device = device_of(request, profile)
+    if request.engine == "local":
+        places = lanes(device, request.workers)
+        return Local(places, conditions), places
+    if request.engine != "ray":
+        raise UsageError(f"--engine is local or ray, not {request.engine!r}")
+    from bench.ray_cluster import Cluster
+    from bench.ray_engine import RayEngine
+
+    engine = RayEngine(Cluster(request.ray_address, device, request.workers, request.gpu_share), conditions)
+    return engine, [engine.lane] * engine.wanted
+
+
 def device_of(request: Request, profile: Profile) -> str:
     """The device that was asked for, or the profile's."""
     return profile.device if request.device is None else request.device
+
+
+def fuse_of(request: Request, device: str) -> bool:
+    """Whether functions are fused: as asked for, else on a GPU, where cells are long enough to pay for compiling."""
+    return device != "cpu" if request.fuse is None else request.fuse
 
 
 def together(request: Request, lane: Lane) -> Callable[[Cell], int]:
@@ -191,15 +245,15 @@ def stopped() -> int:
     return INTERRUPTED
 
 
-def report(summary: Summary) -> None:
-    """Say in one line what was done, and in one more each thing that is in the way."""
+def report(summary: Summary, spared: int = 0) -> None:
+    """Say in one line what was done, and in one more each thing that is in the way; `spared` cells need no run."""
     parts = [f"{count_of(len(summary.recorded), 'cell')} recorded", f"{summary.earlier} were there already"]
     if summary.unwritten:
         parts.append(f"{summary.unwritten} trained but could not be written")
     if summary.elsewhere:
         parts.append(f"{summary.elsewhere} are being run by another `bench run`")
-    if summary.left:
-        parts.append(f"{summary.left} are left")
+    if summary.left > spared:
+        parts.append(f"{summary.left - spared} are left")
     _say("; ".join(parts) + ".")
     if summary.unrecorded:
         _say(f"No further cell was started: {summary.unrecorded}")

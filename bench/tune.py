@@ -29,6 +29,7 @@ from bench.session import (
     choose_activations,
     choose_tasks,
     device_of,
+    fuse_of,
     report,
     seeds_of,
     show_boards,
@@ -190,10 +191,12 @@ def choice_table(choices: Sequence[Choice]) -> str:
 
 
 def _workplace(request: Request, profile: Profile, store: Store) -> Workplace:
-    places = lanes(device_of(request, profile), request.workers)
+    device = device_of(request, profile)
+    places = lanes(device, request.workers)
     store.check_writable()
     timeout = timeout_of(request, profile)
-    conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs)
+    fuse = fuse_of(request, device)
+    conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs, fuse)
     return Workplace(places, conditions, together(request, places[0]), request.retry_failed)
 
 

@@ -75,7 +75,7 @@ def run_assignment(
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     _forget_peak_memory()
     begun = time.monotonic()
-    context = Context(data=setup.data, device=setup.device, progress=progress)
+    context = Context(data=setup.data, device=setup.device, progress=progress, fuse=setup.fuse)
     together = len(assignment.seeds)
     try:
         recipe = replace(task.spec.recipes[setup.profile], **assignment.overrides)
@@ -100,6 +100,7 @@ def run_assignment(
             peak_gpu_memory_mib=gpu_memory,
             gpu=gpu,
             together=together,
+            fuse=setup.fuse,
         )
         for report in reports
     ]

@@ -128,6 +128,8 @@ class Context:
     """A torch device string; JAX tasks use their own default device when it starts with `cuda`."""
     progress: Callable[[int, int, float], None] = lambda step, steps, loss: None
     """Called with (steps done, steps in all, latest training loss); cheap enough to call every step."""
+    fuse: bool = False
+    """Whether injected torch modules are given fused kernels (`activations.fuse`); JAX compiles every function."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class Measurement:
     """Checksums of the data in use, as verified in this run."""
     notes: Sequence[str] = ()
     """Anything a reader must know, e.g. `tested on locally sampled trajectories`."""
+    compile_seconds: float = 0.0
+    """Wall time of compiling kernels before the training began."""
 
 
 class TaskError(Exception):

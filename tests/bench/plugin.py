@@ -115,6 +115,23 @@ class Forgets(Batched):
         return super().run_seeds(activation, seeds, recipe, context)[1:]
 
 
+class Falls(Batched):
+    """ELU lies 20 points below ReLU, SiLU beside it; both scatter."""
+
+    name = "fake-falls"
+
+    def end(self, activation: Activation, seed: int) -> Measurement:
+        measured = measurement(activation, seed)
+        low = 20.0 if activation.name == "elu" else 0.0
+        scatter = 0.0 if activation.name == "relu" else 0.3 * ((seed * 7) % 5 - 2)
+        return replace(measured, score=measured.score - low + scatter)
+
+    def run_seeds(
+        self, activation: Activation, seeds: Sequence[int], recipe: Recipe, context: Context
+    ) -> list[Measurement | Diverged]:
+        return [self.end(activation, seed) for seed in seeds]
+
+
 class Diverges(Fake):
     name = "fake-diverges"
 
@@ -232,7 +249,7 @@ class Rated(Fake):
 
 KINDS = (
     *(Fake, Diverges, Kills, Sleeps, Misses, Absent, Fills, Breaks, Leaves, NoNumber, Words, WordsOnTheWay),
-    *(Rated, Batched, Forgets),
+    *(Rated, Batched, Forgets, Falls),
 )
 for kind in KINDS:
     register_task(kind())
