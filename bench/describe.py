@@ -14,7 +14,7 @@ from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS
 from bench.judge import TaskJudgement
 from bench.plausible import RANGES
 from bench.profiles import PROFILES, TUNED, base_of
-from bench.race import note, stopped_rows
+from bench.race import explain, stopped_rows
 from bench.records import Record
 from bench.tables import count_of, number, with_spread
 
@@ -93,7 +93,7 @@ def command(table: TaskTable, rows: Sequence[Row] | None = None) -> str:
 
 def resolving(task: TaskJudgement) -> str:
     """What the seeds of a task can show, what more of them would, and whose were left out, as sentences."""
-    raced = note(stopped_rows(task.table))
+    raced = explain(stopped_rows(task.table))
     return f"{_pairs(task)} {raced}".rstrip()
 
 

@@ -50,7 +50,7 @@ def lanes(device: str, workers: int | None) -> list[Lane]:
         visible = [visible[int(index)]]
     count = workers or len(visible)
     threads = max(1, cores() // count)
-    return [_gpu_lane(visible[index % len(visible)], threads) for index in range(count)]
+    return [gpu_lane(visible[index % len(visible)], threads) for index in range(count)]
 
 
 def visible_gpus() -> list[str]:
@@ -79,7 +79,8 @@ def _cpu_lane() -> Lane:
     return Lane("cpu", 1, {**dict.fromkeys(pools, "1"), **cpu_environment(1), "CUDA_VISIBLE_DEVICES": ""})
 
 
-def _gpu_lane(gpu: str, threads: int) -> Lane:
+def gpu_lane(gpu: str, threads: int) -> Lane:
+    """A lane on the GPU of this name or number."""
     return Lane(
         "cuda",
         threads,

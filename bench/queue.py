@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from bench.plan import Cell
@@ -55,6 +56,8 @@ class Queue:
         self._together = together
         self._rules = rules
         self._alone: set[str] = set()
+        self._longest: dict[str, float] = {}
+        """By task, seconds of the longest program that has ended."""
 
     def __len__(self) -> int:
         return len(self._cells)
@@ -67,17 +70,17 @@ class Queue:
     def take(self, task: str | None, running: Collection[str]) -> Job | None:
         """The next job for a lane whose worker serves `task`, while others run the tasks `running`; None for none.
 
-        Where no rule gives an order: a cell of the lane's own task, else of one that nobody runs, else the first.
+        Where no rule gives an order: a cell of the lane's own task, else of one that nobody runs, else of the one with
+        the longest cells so far, so that what fills the last gaps is short; the first in the plan among equals.
         """
         cells: Sequence[Cell] = self._cells
         for rule in self._rules:
             cells = rule.admit(cells)
         if not cells:
             return None
-        first = cells[0] if any(rule.ordered for rule in self._rules) else _at_home(cells, task, running)
+        first = cells[0] if any(rule.ordered for rule in self._rules) else self._at_home(cells, task, running)
         most = 1 if first.id in self._alone else max(1, self._together(first))
-        others = [cell for cell in cells if cell is not first and self._beside(first, cell)] if most > 1 else []
-        chosen = [first, *others[: most - 1]]
+        chosen = [first, *islice(self._beside(first, cells), most - 1)]
         taken = {cell.id for cell in chosen}
         self._cells = [cell for cell in self._cells if cell.id not in taken]
         return Job(tuple(sorted(chosen, key=lambda cell: cell.seed)))
@@ -96,21 +99,25 @@ class Queue:
 
     def observe(self, record: Record) -> None:
         """Tell the rules of a cell that has ended."""
+        task, times = record.task.name, record.times
+        self._longest[task] = max(self._longest.get(task, 0.0), times.total * times.together)
         for rule in self._rules:
             rule.observe(record)
 
-    def _beside(self, first: Cell, other: Cell) -> bool:
-        """Whether two cells differ in their seeds alone."""
-        return other.id not in self._alone and _program(first) == _program(other)
+    def _beside(self, first: Cell, cells: Iterable[Cell]) -> Iterator[Cell]:
+        """The others that differ from a cell in their seeds alone."""
+        program = _program(first)
+        for cell in cells:
+            if cell is not first and cell.id not in self._alone and _program(cell) == program:
+                yield cell
+
+    def _at_home(self, cells: Sequence[Cell], task: str | None, running: Collection[str]) -> Cell:
+        for wanted in (lambda cell: cell.task.name == task, lambda cell: cell.task.name not in running):
+            for cell in cells:
+                if wanted(cell):
+                    return cell
+        return max(cells, key=lambda cell: self._longest.get(cell.task.name, 0.0))
 
 
 def _program(cell: Cell) -> tuple[object, ...]:
     return cell.task.name, cell.activation.graph.hash, cell.profile, sorted(cell.overrides.items())
-
-
-def _at_home(cells: Sequence[Cell], task: str | None, running: Collection[str]) -> Cell:
-    for wanted in (lambda cell: cell.task.name == task, lambda cell: cell.task.name not in running):
-        for cell in cells:
-            if wanted(cell):
-                return cell
-    return cells[0]

@@ -268,7 +268,7 @@ def stopped_rows(table: TaskTable) -> dict[str, Stop]:
     return found
 
 
-def note(stops: Mapping[str, Stop]) -> str:
+def explain(stops: Mapping[str, Stop]) -> str:
     """What a board says of its stopped rows, in one paragraph; empty where there are none."""
     if not stops:
         return ""

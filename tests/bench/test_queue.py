@@ -1,6 +1,6 @@
 """Which cell a free lane gets next, and which seeds go along with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import activations
 from bench.plan import Cell, make_plan, override
@@ -61,6 +61,26 @@ def test_a_task_can_be_left_out(fake_tasks: dict[str, Task]) -> None:
     queue = Queue(cells(fake_tasks, "good", "breaks"))
     assert queue.drop("fake-good") == 6
     assert take(queue, "fake-good") == "fake-breaks relu seed 0"
+
+
+def test_a_lane_that_is_free_to_choose_takes_the_longest_cells(
+    fake_tasks: dict[str, Task], make_record: Callable[..., Record]
+) -> None:
+    queue = Queue(cells(fake_tasks, "good", "batched", "breaks", seeds=(0,)))
+    names = ("fake-good", "fake-batched", "fake-breaks")
+    assert take(queue, "another", *names) == "fake-good relu seed 0", "nothing is known yet"
+    for name, seconds in zip(names, (2.0, 30.0, 4.0), strict=True):
+        record = make_record(name)
+        queue.observe(record.model_copy(update={"times": record.times.model_copy(update={"total": seconds})}))
+    queue.observe(make_record("fake-batched"))  # a short one changes nothing
+    taken = [take(queue, "another", *names) for _ in range(5)]
+    assert [label.split()[0] for label in taken] == [
+        "fake-batched",
+        "fake-batched",
+        "fake-breaks",
+        "fake-breaks",
+        "fake-good",
+    ]
 
 
 class LastFirst:

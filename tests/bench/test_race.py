@@ -15,7 +15,7 @@ from scipy import stats
 import activations
 from bench.compare import make_table
 from bench.plan import Cell, make_plan
-from bench.race import ALPHA, FIRST_LOOK, Race, bar, first_stop, level, note, stopped_rows
+from bench.race import ALPHA, FIRST_LOOK, Race, bar, explain, first_stop, level, stopped_rows
 from bench.records import Record
 from tasks import Task
 
@@ -225,10 +225,10 @@ def test_a_board_says_who_was_stopped(grid: Grid, ended: Ended) -> None:
     early = [record for record in records if record.seed < 3 or record.activation.name == "relu"]
     ((label, stop),) = stopped_rows(make_table(early)).items()
     assert (label, stop.pairs) == ("silu", 3)
-    said = note(stopped_rows(make_table(early)))
+    said = explain(stopped_rows(make_table(early)))
     assert said.startswith("Stopped early by racing (`bench run --race`): silu: worse than ReLU beyond chance after 3")
     assert "away from 0" in said
-    assert (stopped_rows(make_table(records)), note({})) == ({}, ""), "it has all of ReLU's seeds"
+    assert (stopped_rows(make_table(records)), explain({})) == ({}, ""), "it has all of ReLU's seeds"
     unraced = [record.model_copy(update={"race": None}) for record in early]
     assert stopped_rows(make_table(unraced)) == {}
     alone = [record for record in early if record.activation.name != "relu"]
