@@ -14,11 +14,12 @@ function however it was written.
         return F.gelu(x) + 0.1 * torch.sin(x)
 
 Reading order: `registry` (names), `graph` (the data), `trace` and `ops` (how it is made), `to_torch`, `to_jax`,
-`to_numpy`, `to_latex` (the forms), `inject` (into a network), `builtin` (the catalogue).
+`to_numpy`, `to_latex` (the forms), `inject` (into a network), `fused` (fast there), `builtin` (the catalogue).
 Importing this package imports neither torch nor jax.
 """
 
 from activations.expression import ExpressionError, from_source
+from activations.fused import Fusing, fuse
 from activations.graph import Graph, GraphError, Parameter
 from activations.inject import Injection, InjectionError, confirm_executed, inject
 from activations.plugins import PluginError, load_plugin
@@ -28,6 +29,7 @@ from activations.trace import TraceError
 __all__ = [
     "Activation",
     "ExpressionError",
+    "Fusing",
     "Graph",
     "GraphError",
     "Injection",
@@ -40,6 +42,7 @@ __all__ = [
     "add",
     "confirm_executed",
     "from_source",
+    "fuse",
     "get",
     "inject",
     "load_plugin",

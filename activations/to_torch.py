@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -10,6 +11,9 @@ from torch.nn.parameter import UninitializedParameter, is_lazy
 
 from activations.codegen import compile_graph
 from activations.graph import Graph, GraphParameter
+
+if TYPE_CHECKING:
+    from activations.fused_function import FusedFunction
 
 _HALVES = (torch.float16, torch.bfloat16)
 
@@ -20,8 +24,11 @@ class ActivationModule(nn.Module):
     A graph of one node calls torch's own kernel. A longer one is computed in float32 when x is float16 or bfloat16
     and rounded once at the end, so that torch and JAX agree to 1 ulp. Per-channel parameters (channels: axis 1, or
     the last axis of a 1-d tensor) get their size from the first tensor that passes. Creating and running it draws no
-    random numbers.
+    random numbers. Eager, with what autograd saves, until `activations.fuse` gives it compiled kernels.
     """
+
+    fused: FusedFunction | None = None
+    """Kernels that compute the same; they are passed on to copies and by pickle."""
 
     def __init__(self, graph: Graph, name: str = "") -> None:
         super().__init__()
@@ -35,31 +42,32 @@ class ActivationModule(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """x: any shape, floating point; returns the same shape and dtype."""
+        if self.fused is not None and self.fused.accepts(x):
+            return self.fused(x, [self._sized(p, x) for p in self.graph.parameters])
         if self._plain:
             plain: torch.Tensor = self._function(x)
             return plain
-        wide = x.float() if x.dtype in _HALVES else x
-        result: torch.Tensor = self._function(wide, *(self._value(p, wide) for p in self.graph.parameters))
-        return result.to(x.dtype)
+        return evaluate(self._function, self.graph.parameters, x, [self._sized(p, x) for p in self.graph.parameters])
 
-    def _value(self, p: GraphParameter, x: torch.Tensor) -> torch.Tensor:
-        """The parameter in the dtype of x, shaped to broadcast against it; a vector has its coefficients in front."""
+    def _sized(self, p: GraphParameter, x: torch.Tensor) -> torch.Tensor:
+        """The parameter, which has the channels of x."""
         value: torch.Tensor = getattr(self, p.name)
         if p.per == "site":
-            return value.to(x.dtype)
+            return value
         channels = x.shape[1] if x.ndim > 1 else x.shape[-1]
         if isinstance(value, UninitializedParameter):
             self._materialize(p, channels, x)
             value = getattr(self, p.name)
         if value.shape[-1] != channels:
             raise ValueError(f"{self.name}: {p.name} has {value.shape[-1]} channels, the tensor has {channels}.")
-        return value.to(x.dtype).reshape(*value.shape, *[1] * max(x.ndim - 2, 0))
+        return value
 
     def _materialize(self, p: GraphParameter, channels: int, x: torch.Tensor) -> None:
         unsized: Any = getattr(self, p.name)
-        initial = torch.tensor(p.initial, device=x.device, dtype=x.dtype)
+        dtype = torch.float32 if x.dtype in _HALVES else x.dtype
+        initial = torch.tensor(p.initial, device=x.device, dtype=dtype)
         with torch.no_grad():
-            unsized.materialize((*initial.shape, channels), device=x.device, dtype=x.dtype)
+            unsized.materialize((*initial.shape, channels), device=x.device, dtype=dtype)
             unsized.copy_(initial.unsqueeze(-1).expand(unsized.shape))
 
     def _apply(self, fn: Any, recurse: bool = True) -> Any:
@@ -96,6 +104,22 @@ class ActivationModule(nn.Module):
     def extra_repr(self) -> str:
         """The activation's name."""
         return self.name
+
+
+def evaluate(
+    function: Callable[..., torch.Tensor],
+    declared: Sequence[GraphParameter],
+    x: torch.Tensor,
+    values: Sequence[torch.Tensor],
+) -> torch.Tensor:
+    """A graph's torch function at x, halves computed in float32; values as `ActivationModule` holds them."""
+    wide = x.float() if x.dtype in _HALVES else x
+    placed = []
+    for p, value in zip(declared, values, strict=True):
+        value = value.to(wide.dtype)
+        # Channels are axis 1 of x; a vector has its coefficients in front.
+        placed.append(value if p.per == "site" else value.reshape(*value.shape, *[1] * max(x.ndim - 2, 0)))
+    return function(wide, *placed).to(x.dtype)
 
 
 def to_torch(graph: Graph, name: str = "") -> ActivationModule:

@@ -11,13 +11,13 @@ Importing this file imports neither jax nor clrs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks import clrs_data
-from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, Selection, TaskSpec
+from tasks.base import Context, Dataset, DataStatus, Diverged, Measurement, Metric, Reference, Selection, TaskSpec
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -152,6 +152,12 @@ not (it saturates; in `cpu` it shows that learning is real). Sorting is left to 
 square of the length, and it scores next to nothing at 64 after so short a training."""
 
 
+SEEDS_TOGETHER: Mapping[str, int] = {"cpu": 1, "cuda": 8}
+"""Seeds in one program, by kind of device. On a CPU a step of stacked networks takes longer than those of the networks
+one after the other (benchmarks/results/seeds_together-cpu.md). On a GPU the step of one such small network is too short
+to fill it; 8 is our choice, not yet measured on one."""
+
+
 @dataclass(frozen=True)
 class ClrsTask:
     """One algorithm of CLRS-30."""
@@ -173,6 +179,21 @@ class ClrsTask:
 
         measurement = train_and_test(self.algorithm, activation, seed, recipe, context, sites=self.spec.sites)
         return replace(measurement, dataset=checksums)
+
+    def run_seeds(
+        self, activation: Activation, seeds: Sequence[int], recipe: Recipe, context: Context
+    ) -> list[Measurement | Diverged]:
+        """Train and test the cells of several seeds in one program; see `tasks.base.SeedBatched.run_seeds`."""
+        checksums = clrs_data.verify(self.algorithm, context.data) if recipe.frozen_test else {}
+        clrs_data.import_clrs()
+        from tasks.clrs_seeds import train_and_test
+
+        ends = train_and_test(self.algorithm, activation, seeds, recipe, context, sites=self.spec.sites)
+        return [end if isinstance(end, Diverged) else replace(end, dataset=checksums) for end in ends]
+
+    def seeds_together(self, device: str) -> int:
+        """How many seeds one program should train on a kind of device; see `SEEDS_TOGETHER`."""
+        return SEEDS_TOGETHER[device.partition(":")[0]]
 
 
 def _reference(algorithm: str) -> Reference | None:

@@ -34,6 +34,21 @@ class Batch(NamedTuple):
         return Batch(*(part.to(device) for part in self))
 
 
+class Graph(NamedTuple):
+    """What every convolution on a batch needs of its bonds."""
+
+    source: Tensor
+    """(B,) int64: the atom that a message comes from."""
+    target: Tensor
+    """(B,) int64: the atom that it goes to."""
+    bond_kind: Tensor
+    """(B,) int64: row of the table of kinds of bonds."""
+    weight: Tensor
+    """(B, 1) float: `1 / sqrt(d_i d_j)`."""
+    degree: Tensor
+    """(A, 1) float: number of neighbours plus one."""
+
+
 class Convolution(nn.Module):
     """Graph convolution with bond embeddings, `sum_j f(W x_j + e_ij) / sqrt(d_i d_j) + f(W x_i + r) / d_i`.
 
@@ -48,28 +63,24 @@ class Convolution(nn.Module):
         self.message = nn.ReLU()
         self.root = nn.ReLU()
 
-    def forward(self, x: Tensor, edges: Tensor, kinds: Tensor, bond_kind: Tensor, degree: Tensor) -> Tensor:
+    def forward(self, x: Tensor, kinds: Tensor, graph: Graph) -> Tensor:
         """One step of message passing.
 
         Args:
             x: (A, width) float: state of the atoms.
-            edges: (2, B) int64: source and target atom of each directed bond.
             kinds: (K, 3) int64: the features of every possible kind of bond.
-            bond_kind: (B,) int64: row of `kinds` for each directed bond.
-            degree: (A,) float: number of neighbours plus one.
+            graph: the bonds, and what they weigh.
 
         Returns:
             (A, width) float: the new state.
         """
-        source, target = edges
         x = self.linear(x)
-        scale = degree.pow(-0.5)
         # There are few kinds of bonds and many bonds: embed each kind once, then look it up.
-        embedding = nn.functional.embedding(bond_kind, self.bond_encoder(kinds))
-        messages = self.message(x.index_select(0, source) + embedding)
-        messages = (scale[source] * scale[target]).unsqueeze(1) * messages
-        received = torch.zeros_like(x).index_add(0, target, messages)
-        return received + self.root(x + self.root_embedding.weight) / degree.unsqueeze(1)
+        embedding = nn.functional.embedding(graph.bond_kind, self.bond_encoder(kinds))
+        # In place where autograd keeps nothing of what is overwritten: the same numbers, without another tensor.
+        messages = self.message(x.index_select(0, graph.source).add_(embedding))
+        received = torch.zeros_like(x).index_add_(0, graph.target, graph.weight * messages)
+        return received.add_(self.root(x + self.root_embedding.weight) / graph.degree)
 
 
 class GCN(nn.Module):
@@ -100,14 +111,26 @@ class GCN(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits of activity, (G,) float32, for a batch of G molecules."""
         x = self.atom_encoder(batch.atoms)
-        bond_kind = (batch.bonds * self.strides).sum(1)
-        degree = torch.ones_like(x[:, 0]).index_add(0, batch.edges[0], torch.ones_like(batch.edges[0], dtype=x.dtype))
+        graph = self._graph(batch, x)
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            x = norm(convolution(x, batch.edges, self.kinds, bond_kind, degree))
+            x = norm(convolution(x, self.kinds, graph))
             if i < len(self.between):
                 x = self.between[i](x)
             x = self.dropout(x)
-        molecules = len(batch.labels)
-        atoms = torch.bincount(batch.molecule, minlength=molecules).clamp(min=1).unsqueeze(1)
-        pooled = x.new_zeros(molecules, x.shape[1]).index_add(0, batch.molecule, x) / atoms
-        return self.head(pooled).squeeze(1)
+        pooled = x.new_zeros(len(batch.labels), x.shape[1]).index_add_(0, batch.molecule, x)
+        return self.head(pooled / _counts(batch.molecule, len(batch.labels), x).clamp(min=1)).squeeze(1)
+
+    def _graph(self, batch: Batch, x: Tensor) -> Graph:
+        source, target = batch.edges
+        degree = _counts(source, len(x), x) + 1
+        scale = degree.pow(-0.5)
+        kind = (batch.bonds * self.strides).sum(1)
+        return Graph(source, target, kind, scale[source] * scale[target], degree)
+
+
+def _counts(index: Tensor, size: int, like: Tensor) -> Tensor:
+    """How often each of the numbers below `size` is in `index`, (size, 1) in the type of `like`.
+
+    Unlike torch.bincount it does not wait for a GPU, and sums of ones have no rounding, in whatever order.
+    """
+    return like.new_zeros(size, 1).index_add_(0, index, like.new_ones(len(index), 1))

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 CURVE_POINTS = 200
 GPU_CHECK_INTERVAL = 20
-"""Steps between two looks at the losses on a GPU, where each look waits for the device."""
+"""Steps between two looks at the losses on a GPU. A look must not wait for the device, which would then run out of
+work, so it reads a copy that was begun a look earlier."""
 
 
 class LossLog:
@@ -24,22 +25,29 @@ class LossLog:
         import torch
 
         self._losses = torch.zeros(steps, device=device)
-        self._interval = GPU_CHECK_INTERVAL if device.type == "cuda" else 1
+        self._on_gpu = device.type == "cuda"
+        self._interval = GPU_CHECK_INTERVAL if self._on_gpu else 1
+        self._copy: _Copy | None = None
         self.steps = steps
         self.done = 0
         self.latest = math.nan
-        """Loss at the last look; at most `GPU_CHECK_INTERVAL` steps old."""
+        """Loss at the last look; on a GPU at most `2 * GPU_CHECK_INTERVAL` steps old."""
 
     def add(self, loss: torch.Tensor) -> None:
         """Append one step's scalar loss.
 
         Raises:
-            Diverged: a loss since the last look is infinite or NaN.
+            Diverged: a loss is infinite or NaN; on a GPU up to `2 * GPU_CHECK_INTERVAL` steps later, and always by the
+                last step.
         """
         self._losses[self.done] = loss.detach()
         self.done += 1
-        if self.done % self._interval == 0 or self.done == self.steps:
-            self._look()
+        if self._interval == 1 or self.done == self.steps:
+            self._look(self._losses[max(0, self.done - 2 * self._interval) : self.done])
+        elif self.done % self._interval == 0:
+            if self._copy is not None:
+                self._look(self._copy.arrived())
+            self._copy = _Copy(self._losses[self.done - self._interval : self.done], self._on_gpu)
 
     def curve(self, points: int = CURVE_POINTS) -> list[float]:
         """Mean losses of up to `points` equal windows of the finite steps done so far, oldest first."""
@@ -50,9 +58,8 @@ class LossLog:
         window = max(1, math.ceil(self.steps / points))
         return [chunk.mean().item() for chunk in losses.split(window)] if len(losses) else []
 
-    def _look(self) -> None:
-        self.latest = self._losses[self.done - 1].item()
-        recent = self._losses[max(0, self.done - self._interval) : self.done]
+    def _look(self, recent: torch.Tensor) -> None:
+        self.latest = recent[-1].item()
         finite = math.isfinite(self.latest) if self._interval == 1 else bool(recent.isfinite().all())
         if not finite:
             step = int((~self._losses[: self.done].isfinite()).nonzero()[0]) + 1
@@ -61,6 +68,25 @@ class LossLog:
     def curves(self) -> dict[str, list[float]]:
         """The curve under its name in a record."""
         return {"train_loss": self.curve()}
+
+
+class _Copy:
+    """A copy of a few losses on its way to the host."""
+
+    def __init__(self, losses: torch.Tensor, on_gpu: bool) -> None:
+        import torch
+
+        # Only to pinned memory does a GPU copy while the host goes on.
+        self._losses = torch.empty(losses.shape, pin_memory=on_gpu).copy_(losses, non_blocking=True)
+        self._event = torch.cuda.Event() if on_gpu else None
+        if self._event is not None:
+            self._event.record()
+
+    def arrived(self) -> torch.Tensor:
+        """The losses, once they are there."""
+        if self._event is not None:
+            self._event.synchronize()
+        return self._losses
 
 
 def check_finite(name: str, value: float, curves: Mapping[str, Sequence[float]] | None = None) -> float:
@@ -80,6 +106,12 @@ def check_parameters(model: nn.Module, curves: Mapping[str, Sequence[float]] | N
     Raises:
         Diverged: one of them holds an infinity or a NaN.
     """
-    for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+    import torch
+
+    tensors = {n: t for n, t in [*model.named_parameters(), *model.named_buffers()] if t.is_floating_point()}
+    if not tensors:
+        return
+    finite = torch.stack([tensor.isfinite().all() for tensor in tensors.values()])  # one wait for a GPU, not hundreds
+    for name, good in zip(tensors, finite.tolist(), strict=True):
+        if not good:
             raise Diverged(f"{name} is not finite after training", curves)

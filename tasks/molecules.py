@@ -1,7 +1,8 @@
 """Molecules: OGB's graph convolutional network on ogbg-molhiv, and a stand-in on generated molecules.
 
 What is trained, on what and for how long is here. The network is in `tasks/gcn.py`, the training loop in
-`tasks/molecule_training.py`, the data in `tasks/molecule_data.py` and `tasks/molecule_standin.py`.
+`tasks/molecule_training.py`, batches in `tasks/molecule_batches.py`, the data in `tasks/molecule_data.py` and
+`tasks/molecule_standin.py`.
 """
 
 from __future__ import annotations
@@ -140,6 +141,7 @@ class MoleculeTask:
 
         from activations import confirm_executed, inject
         from tasks.gcn import GCN
+        from tasks.kernels import fuse_sites
         from tasks.molecule_data import collate
         from tasks.molecule_training import fit
 
@@ -150,6 +152,7 @@ class MoleculeTask:
         model.to(context.device)
         example = collate(molecules, molecules.split["train"][:2]).to(context.device)
         injection = confirm_executed(model, injection, lambda: model(example))
+        fused = fuse_sites(model, context.fuse)
         result = fit(model, molecules, seed, recipe, context)
         return Measurement(
             score=result.metrics["test_roc_auc"],
@@ -161,7 +164,8 @@ class MoleculeTask:
             train_cpu_seconds=result.training.cpu,
             eval_seconds=result.testing.wall,
             dataset=molecules.checksums,
-            notes=molecules.notes,
+            notes=(*molecules.notes, *fused.notes),
+            compile_seconds=fused.seconds,
         )
 
 

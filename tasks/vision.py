@@ -111,6 +111,7 @@ class VisionTask:
         import torch
 
         from activations import confirm_executed, inject
+        from tasks.kernels import fuse_sites
         from tasks.training import fit
 
         device = torch.device(context.device)
@@ -123,6 +124,8 @@ class VisionTask:
         # Only now have per-channel parameters a size, without which they have no memory layout.
         if recipe.channels_last:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own stub forgets it
+        half = recipe.mixed_precision and device.type == "cuda"
+        fused = fuse_sites(model, context.fuse, torch.bfloat16 if half else torch.float32)
         with torch.backends.cudnn.flags(enabled=True, benchmark=True):
             result = fit(model, batches, recipe, injection.sites, context.progress)
         return Measurement(
@@ -135,7 +138,8 @@ class VisionTask:
             train_cpu_seconds=result.training.cpu,
             eval_seconds=result.testing.wall,
             dataset=checksums,
-            notes=self._notes(recipe, device),
+            notes=(*self._notes(recipe, device), *fused.notes),
+            compile_seconds=fused.seconds,
         )
 
     def _batches(

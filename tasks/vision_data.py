@@ -25,6 +25,8 @@ SUBSET_SEED = 20_240
 HELD_OUT_SEED = 20_241
 """Seed of the permutation whose first images are held out: they never depend on a cell's seed, either."""
 TEST_BATCH = 500
+GPU_TEST_BATCH = 2000
+"""On a CPU the size of a batch can change rounding, and scores are to repeat; a GPU is idle with less."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,9 @@ class MemoryBatches:
         chosen = subset(len(images.train_images), recipe.train_samples)
         tested = subset(len(images.test_images), 0 if recipe.held_out else recipe.test_samples)
         pad = recipe.crop_padding
+        # Channels last: a crop then gathers whole pixels.
         self._train_images = functional.pad(images.train_images[chosen].to(device), (pad,) * 4)
+        self._train_images = self._train_images.permute(0, 2, 3, 1).contiguous()
         self._train_labels = images.train_labels[chosen].to(device)
         self._test_images = images.test_images[tested].to(device)
         self._test_labels = images.test_labels[tested].to(device)
@@ -167,29 +171,27 @@ class MemoryBatches:
         order = torch.randperm(count, generator=generator)
         shift = torch.randint(2 * self._recipe.crop_padding + 1, (2, count), generator=generator)
         flip = torch.rand(count, generator=generator) < (0.5 if self._recipe.flip else 0.0)
-        order, shift, flip = order.to(device), shift.to(device), flip.to(device)
+        order, labels = order.to(device), self._train_labels[order.to(device)]
+        rows, columns = self._windows(shift.to(device), flip.to(device))
         for step in range(self.steps):
             part = slice(step * self._recipe.batch_size, (step + 1) * self._recipe.batch_size)
-            yield self._crop(order[part], shift[:, part], flip[part]), self._train_labels[order[part]]
+            cut = self._train_images[order[part, None, None], rows[part, :, None], columns[part, None, :]]
+            yield self._normalised(cut.permute(0, 3, 1, 2)), labels[part]
 
     def test(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """The test images, or those held out, in an order of their own."""
-        for images, labels in zip(
-            self._test_images.split(TEST_BATCH), self._test_labels.split(TEST_BATCH), strict=True
-        ):
+        size = GPU_TEST_BATCH if self.example.is_cuda else TEST_BATCH
+        for images, labels in zip(self._test_images.split(size), self._test_labels.split(size), strict=True):
             yield self._normalised(images), labels
 
-    def _crop(self, index: torch.Tensor, shift: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
+    def _windows(self, shift: torch.Tensor, flip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows (images, height) and columns (images, width) of the padded images that an epoch's crops show."""
         import torch
 
-        device = index.device
-        channels, height, width = self.example.shape[1:]
-        rows = shift[0, :, None] + torch.arange(height, device=device)
-        columns = shift[1, :, None] + torch.arange(width, device=device)
-        columns = torch.where(flip[:, None], columns.flip(1), columns)
-        channel = torch.arange(channels, device=device)[None, :, None, None]
-        cut = self._train_images[index[:, None, None, None], channel, rows[:, None, :, None], columns[:, None, None, :]]
-        return self._normalised(cut)
+        height, width = self.example.shape[2:]
+        rows = shift[0, :, None] + torch.arange(height, device=shift.device)
+        columns = shift[1, :, None] + torch.arange(width, device=shift.device)
+        return rows, torch.where(flip[:, None], columns.flip(1), columns)
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
         import torch

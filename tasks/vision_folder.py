@@ -121,15 +121,43 @@ class FolderBatches:
 
     def train(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Randomly cropped and flipped batches; `epoch` only counts, the generator runs on from one to the next."""
-        for step, (images, labels) in enumerate(self._train):
+        for step, batch in enumerate(self._on_device(self._train)):
             if step == self.steps:
                 break
-            yield self._normalised(images), labels.to(self.example.device, non_blocking=True)
+            yield batch
 
     def test(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Centre crops of the validation images."""
-        for images, labels in self._test:
-            yield self._normalised(images), labels.to(self.example.device, non_blocking=True)
+        yield from self._on_device(self._test)
+
+    def _on_device(self, loader: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Batches of a loader, normalised; on a GPU each is brought there while the one before trains."""
+        if self.example.is_cuda:
+            yield from self._ahead(loader)
+        else:
+            yield from (self._brought(*batch) for batch in loader)
+
+    def _ahead(self, loader: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        import torch
+
+        backend = torch.get_device_module(self.example.device)
+        stream, ready = backend.Stream(), None
+        for batch in loader:
+            with backend.stream(stream):
+                fresh = self._brought(*batch)
+            if ready is not None:
+                yield ready
+            # Only now, when the step on the batch before is on its way, must what comes next wait for the copy.
+            backend.current_stream().wait_stream(stream)
+            for part in fresh:
+                if part.is_cuda:
+                    part.record_stream(backend.current_stream())
+            ready = fresh
+        if ready is not None:
+            yield ready
+
+    def _brought(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self._normalised(images), labels.to(self.example.device, non_blocking=True)
 
     def _loader(self, dataset: Any, generator: torch.Generator, training: bool) -> Any:
         from timm.data.loader import fast_collate

@@ -8,12 +8,12 @@ search uses `tasks.lab.training` directly and stays on the validation shift.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Selection, TaskSpec
+from tasks.base import Context, Dataset, DataStatus, Diverged, Measurement, Metric, Selection, TaskSpec
 
 if TYPE_CHECKING:
     from activations import Activation
@@ -71,10 +71,28 @@ class LabTask:
             Diverged: a loss or a parameter of one of the networks is not finite.
             activations.InjectionError: the audit failed.
         """
+        (end,) = self.run_seeds(activation, (seed,), recipe, context)
+        if isinstance(end, Diverged):
+            raise end
+        return end
+
+    def run_seeds(
+        self, activation: Activation, seeds: Sequence[int], recipe: LabRecipe, context: Context
+    ) -> list[Measurement | Diverged]:
+        """Train and measure the cells of several seeds in one program; see `tasks.base.SeedBatched.run_seeds`."""
         from tasks.lab.report import measure
 
-        return measure(activation, problems(self.problems_of, recipe.every), seed, recipe, context)
+        return measure(activation, problems(self.problems_of, recipe.every), seeds, recipe, context)
 
+    def seeds_together(self, device: str) -> int:
+        """How many seeds one program should train on a kind of device; see `SEEDS_TOGETHER`."""
+        return SEEDS_TOGETHER[device.partition(":")[0]]
+
+
+SEEDS_TOGETHER: Mapping[str, int] = {"cpu": 1, "cuda": 8}
+"""Seeds in one program, by kind of device. The networks of one seed keep a CPU core busy, so more bring nothing there
+(benchmarks/results/seeds_together-cpu.md). A step of one seed is too short to fill a GPU; 8 is our choice, not yet
+measured on one."""
 
 METRIC = Metric(name="OOD loss, sealed shift", unit="log10 loss", higher_is_better=False, chance=None)
 """Mean over problems of log10 of the mean squared error over the train targets' variance. What always answering the

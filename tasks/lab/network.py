@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from tasks.kernels import Fused, fuse_sites
 from tasks.lab.problem import Problem
 from tasks.lab.ranges import generator
 
@@ -111,6 +112,14 @@ def build(
     with torch.no_grad():
         injection = confirm_executed(model, injection, lambda: model(probe))
     return model, injection
+
+
+def fuse_networks(model: Ensemble, wanted: bool) -> Fused:
+    """Fused kernels for the sites of all networks, if they are wanted and one call serves all networks."""
+    together = all(isinstance(site, PerNetwork) and site.pointwise for site in model.sites)
+    if wanted and not together:
+        return Fused(("not fused: every network calls the function by itself",), 0.0)
+    return fuse_sites(model, wanted)
 
 
 def _initial(problem: Problem, seed: int, inputs: int, width: int) -> list[tuple[np.ndarray, np.ndarray]]:

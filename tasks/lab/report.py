@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from activations import Activation
     from tasks.lab import LabRecipe
 
+OF_MEAN = " of mean"
 FLOOR = 1e-8
 """Losses below this count as this: under it float32 and not the function decides."""
 
@@ -33,59 +34,103 @@ def log10_loss(loss: Array) -> Array:
 
 
 def measure(
-    activation: Activation, problems: Sequence[Problem], seed: int, recipe: LabRecipe, context: Context
-) -> Measurement:
-    """Train one network a problem and measure it on held-out points, the validation shift and the sealed shift.
+    activation: Activation, problems: Sequence[Problem], seeds: Sequence[int], recipe: LabRecipe, context: Context
+) -> list[Measurement | Diverged]:
+    """Train one network a seed and problem and measure it on held-out points, the validation and the sealed shift.
+
+    One entry a seed: its measurement, its times an equal share of the whole; or why it diverged, which one network with
+    a training loss, a parameter or a test loss that is not finite is enough for.
 
     Raises:
-        Diverged: a training loss, a parameter or a test loss of one of the networks is not finite.
         activations.InjectionError: the audit failed.
     """
-    log = LossLog(recipe.steps, torch.device(context.device))
-
-    def watch(step: int, loss: torch.Tensor) -> None:
-        log.add(loss.clamp(min=FLOOR).log().mean().exp())  # the geometric mean: one hard problem must not hide the rest
-        context.progress(step, recipe.steps, log.latest)
-
-    trained = train(activation, problems, (seed,), recipe, context.device, watch)
-    curves = log.curves()
-    if not trained.finite.all():
-        raise Diverged(f"not finite after training: {_names(problems, ~trained.finite)}", curves)
+    watch = _Watch(len(seeds), recipe, context)
+    try:
+        trained = train(activation, problems, seeds, recipe, context.device, watch, context.fuse)
+    except _AllDiverged:
+        return [watch.over[index] for index in range(len(seeds))]
+    curves = [log.curves() for log in watch.logs]
+    for index, finite in enumerate(trained.finite.reshape(len(seeds), -1)):
+        if not finite.all():
+            reason = f"not finite after training: {_names(problems, ~finite)}"
+            watch.over.setdefault(index, Diverged(reason, curves[index]))
     with Stopwatch() as testing:
-        metrics = open_all(trained, recipe, curves)
-    return Measurement(
-        score=metrics["log10_sealed_loss"],
-        metrics=metrics,
-        curves=curves,
-        injection=trained.injection,
-        parameters=trained.model.trainable(),
-        train_seconds=trained.stopwatch.wall,
-        train_cpu_seconds=trained.stopwatch.cpu,
-        eval_seconds=testing.wall,
-        notes=("the sealed test shift was opened for this score",),
-    )
+        opened = open_all(trained, recipe)
+    times = [seconds / len(seeds) for seconds in (trained.stopwatch.wall, trained.stopwatch.cpu, testing.wall)]
+    return [watch.over.get(index) or _end(trained, split, curves[index], times) for index, split in enumerate(opened)]
 
 
-def open_all(trained: Trained, recipe: LabRecipe, curves: dict[str, list[float]]) -> dict[str, float]:
-    """Metrics of all splits, and the sealed log10 loss of each problem under its name.
+class _AllDiverged(Exception):
+    """No seed is left to train."""
 
-    Raises:
-        Diverged: a loss of one of the networks is not finite.
+
+class _Watch:
+    """Looks at the losses of every step, seed by seed."""
+
+    def __init__(self, seeds: int, recipe: LabRecipe, context: Context) -> None:
+        device = torch.device(context.device)
+        self.logs = [LossLog(recipe.steps, device) for _ in range(seeds)]
+        self.over: dict[int, Diverged] = {}
+        """Seeds that diverged."""
+        self._steps, self._context = recipe.steps, context
+
+    def __call__(self, step: int, loss: torch.Tensor) -> None:
+        """Log the losses of all networks, (networks,); see `tasks.lab.training.Watch`."""
+        for index, own in enumerate(loss.reshape(len(self.logs), -1)):
+            if index not in self.over:
+                self._add(index, own)
+        latest = [log.latest for index, log in enumerate(self.logs) if index not in self.over]
+        if not latest:
+            raise _AllDiverged
+        self._context.progress(step, self._steps, sum(latest) / len(latest))
+
+    def _add(self, index: int, loss: torch.Tensor) -> None:
+        try:  # the geometric mean: one hard problem must not hide the rest
+            self.logs[index].add(loss.clamp(min=FLOOR).log().mean().exp())
+        except Diverged as error:
+            self.over[index] = error
+
+
+def open_all(trained: Trained, recipe: LabRecipe) -> list[dict[str, Array]]:
+    """Losses of every split on its points and, as `... of mean`, of always answering the train mean, for each seed.
+
+    Arrays are of shape (problems,).
     """
     sealed = open_sealed_shift(trained.data, recipe.test_points)
     splits = {"id": trained.data.held_out, "validation": trained.data.validation, "sealed": sealed}
     measured = {"initial_id": trained.initial}
     measured |= {split: losses(trained.model, points, recipe.batch) for split, points in splits.items()}
-    for split, loss in measured.items():
+    measured |= {f"{split}{OF_MEAN}": mean_guess(splits[split]) for split in ("validation", "sealed")}
+    seeds = len(trained.data.seeds)
+    return [{split: loss.reshape(seeds, -1)[index] for split, loss in measured.items()} for index in range(seeds)]
+
+
+def _end(
+    trained: Trained, opened: dict[str, Array], curves: dict[str, list[float]], times: Sequence[float]
+) -> Measurement | Diverged:
+    """The outcome of one seed whose training stayed finite."""
+    problems = trained.data.problems
+    for split, loss in opened.items():
         if not np.isfinite(loss).all():
-            raise Diverged(
-                f"the {split} loss is not finite: {_names(trained.data.problems, ~np.isfinite(loss))}", curves
-            )
-    metrics = summarise(measured)
-    metrics["log10_validation_loss_of_mean"] = float(log10_loss(mean_guess(trained.data.validation)).mean())
-    metrics["log10_sealed_loss_of_mean"] = float(log10_loss(mean_guess(sealed)).mean())
-    each = zip(trained.data.problems, log10_loss(measured["sealed"]), strict=True)
-    return metrics | {f"sealed {problem.name}": float(loss) for problem, loss in each}
+            return Diverged(f"the {split} loss is not finite: {_names(problems, ~np.isfinite(loss))}", curves)
+    metrics = summarise({split: loss for split, loss in opened.items() if not split.endswith(OF_MEAN)})
+    for split in ("validation", "sealed"):
+        metrics[f"log10_{split}_loss_of_mean"] = float(log10_loss(opened[f"{split}{OF_MEAN}"]).mean())
+    each = zip(problems, log10_loss(opened["sealed"]), strict=True)
+    metrics |= {f"sealed {problem.name}": float(loss) for problem, loss in each}
+    train_seconds, train_cpu_seconds, eval_seconds = times
+    return Measurement(
+        score=metrics["log10_sealed_loss"],
+        metrics=metrics,
+        curves=curves,
+        injection=trained.injection,
+        parameters=trained.model.trainable() // len(trained.data.seeds),
+        train_seconds=train_seconds,
+        train_cpu_seconds=train_cpu_seconds,
+        eval_seconds=eval_seconds,
+        notes=("the sealed test shift was opened for this score", *trained.fused.notes),
+        compile_seconds=trained.fused.seconds / len(trained.data.seeds),
+    )
 
 
 def summarise(measured: dict[str, Array]) -> dict[str, float]:

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from tasks.kernels import Fused
 from tasks.lab.data import LabData, Points, open_data
-from tasks.lab.network import Ensemble, build
+from tasks.lab.network import Ensemble, build, fuse_networks
 from tasks.lab.problem import Array, Problem
 from tasks.lab.ranges import generator
 from tasks.stopwatch import Stopwatch
@@ -41,6 +42,8 @@ class Trained:
     """Whether each network's loss stayed finite and its parameters are, shape (networks,)."""
     stopwatch: Stopwatch
     """Time of the training loop."""
+    fused: Fused
+    """Kernels of the activation, and what they took to compile."""
 
 
 def train(
@@ -50,17 +53,20 @@ def train(
     recipe: LabRecipe,
     device: str = "cpu",
     watch: Watch = lambda step, losses: None,
+    fuse: bool = False,
 ) -> Trained:
     """Train one MLP for each seed and problem; a network that diverges leaves the others as they are.
 
     Adam under a cosine schedule on the mean squared error of standardised targets. Batches walk through the train
     points, which are independent draws, in an order that is shuffled for every epoch and the same in every run.
+    `fuse` asks for fused kernels.
 
     Raises:
         activations.InjectionError: the audit failed.
     """
     data = open_data(problems, seeds, recipe.train_points, recipe.test_points, device)
     model, injection = build(activation, problems, seeds, recipe.width, device)
+    fused = fuse_networks(model, fuse)
     initial = losses(model, data.held_out, recipe.batch)
     with Stopwatch() as stopwatch:
         finite = _fit(model, data.train, recipe, watch).cpu().numpy()
@@ -71,6 +77,7 @@ def train(
         initial=initial,
         finite=finite,
         stopwatch=stopwatch,
+        fused=fused,
     )
 
 

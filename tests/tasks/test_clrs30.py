@@ -128,6 +128,36 @@ def test_the_same_cell_twice_gives_the_same_score_and_tells_every_step(measured:
     assert calls == [(step, TINY.steps) for step in range(1, TINY.steps + 1)]
 
 
+def test_a_cell_is_the_same_whichever_way_its_stream_is_drawn(
+    measured: Measurement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.clrs_stream.ahead_on", lambda device: True)
+    ahead = run("minimum", get("relu"))
+    assert (ahead.curves, ahead.metrics) == (measured.curves, measured.metrics)
+
+
+def test_the_sampler_ends_with_a_training_that_diverges(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import clrs_history, clrs_stream
+
+    started: list[clrs_stream.Ahead] = []
+
+    def fail(self: clrs_history.History, loss: float) -> int:
+        raise self.diverged("on purpose")
+
+    class Kept(clrs_stream.Ahead):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            started.append(self)
+
+    monkeypatch.setattr(clrs_stream, "Ahead", Kept)
+    monkeypatch.setattr(clrs_stream, "ahead_on", lambda device: True)
+    monkeypatch.setattr(clrs_stream, "AHEAD", 2)
+    monkeypatch.setattr(clrs_history.History, "add_loss", fail)
+    with pytest.raises(Diverged, match="on purpose"):
+        run("minimum", get("relu"), dataclasses.replace(TINY, steps=10**6, eval_every=10**6))
+    assert [stream._process.poll() for stream in started] == [-9]
+
+
 def test_another_seed_is_another_cell_on_the_same_test_set(measured: Measurement) -> None:
     other = run("minimum", get("relu"), seed=1)
     assert other.curves["train_loss"] != measured.curves["train_loss"]

@@ -6,15 +6,17 @@ import json
 import subprocess
 import sys
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import activations
-from tasks.base import PROFILES, Context, Diverged
+from tasks.base import PROFILES, Context, Diverged, Measurement, SeedBatched
 from tasks.lab import FAMILIES, TASKS, LabRecipe, LabTask, problems
 from tasks.lab.report import FLOOR, log10_loss
+from tasks.lab.training import Trained, Watch, train
 
 QUICK = LabRecipe(every=16, steps=150, train_points=256, test_points=128)
 SHORT = LabRecipe(every=25, steps=40, train_points=256, test_points=128)
@@ -91,6 +93,79 @@ def test_divergence_is_raised_and_keeps_the_curve() -> None:
     with pytest.raises(Diverged, match="not finite") as caught:
         task_of("polynomials").run(explosive, 0, SHORT, Context())
     assert np.isfinite(caught.value.curves["train_loss"]).all()
+
+
+@pytest.mark.parametrize("name", ["relu", "swish", "turbulent"])
+def test_every_seed_measures_in_company_what_it_would_alone(name: str) -> None:
+    task, activation = task_of("harmonics"), activations.get(name)
+    told: list[tuple[int, float]] = []
+    context = Context(progress=lambda step, steps, loss: told.append((step, loss)))
+    ends = task.run_seeds(activation, (0, 3), SHORT, context)
+    for seed, end in zip((0, 3), ends, strict=True):
+        assert isinstance(end, Measurement)
+        alone = task.run(activation, seed, SHORT, Context())
+        assert end.metrics["log10_initial_id_loss"] == pytest.approx(alone.metrics["log10_initial_id_loss"], abs=1e-5)
+        np.testing.assert_allclose(end.curves["train_loss"][:5], alone.curves["train_loss"][:5], rtol=1e-5)
+        np.testing.assert_allclose(list(end.metrics.values()), list(alone.metrics.values()), rtol=1e-2, atol=1e-3)
+        assert (end.metrics.keys(), end.parameters) == (alone.metrics.keys(), alone.parameters)
+        assert (end.injection, end.notes) == (alone.injection, alone.notes)
+    first, second = ends
+    assert isinstance(first, Measurement)
+    assert isinstance(second, Measurement)
+    assert first.score != second.score
+    assert (first.train_seconds, first.eval_seconds) == (second.train_seconds, second.eval_seconds)
+    assert [step for step, _ in told] == list(range(1, SHORT.steps + 1))
+    both = [first.curves["train_loss"], second.curves["train_loss"]]
+    np.testing.assert_allclose([loss for _, loss in told], np.mean(both, axis=0), rtol=1e-5)
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, seeds: tuple[int, ...], networks: int, step: int) -> None:
+    """Let the losses of some seeds (places 0, 1, ...) be NaN at a step, as if one of their networks had diverged."""
+
+    def train_spoilt(
+        activation: Any, problems: Any, seeds_: Any, recipe: LabRecipe, device: str, watch: Watch, *more: Any
+    ) -> Trained:
+        def spoilt(done: int, loss: torch.Tensor) -> None:
+            for seed in seeds:
+                loss[seed * networks] = torch.nan if done == step else loss[seed * networks]
+            watch(done, loss)
+
+        return train(activation, problems, seeds_, recipe, device, spoilt, *more)
+
+    monkeypatch.setattr("tasks.lab.report.train", train_spoilt)
+
+
+def test_a_seed_that_diverges_leaves_the_others_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, relu = task_of("harmonics"), activations.get("relu")
+    healthy = task.run_seeds(relu, (0, 1, 2), SHORT, Context())
+    spoil(monkeypatch, (1,), len(problems("harmonics", SHORT.every)), step=7)
+    told: list[float] = []
+    ends = task.run_seeds(relu, (0, 1, 2), SHORT, Context(progress=lambda step, steps, loss: told.append(loss)))
+    assert isinstance(ends[1], Diverged)
+    assert f"step 7 of {SHORT.steps}" in str(ends[1])
+    assert len(ends[1].curves["train_loss"]) == 6
+    assert np.isfinite(told).all()
+    for index in (0, 2):
+        ours, theirs = ends[index], healthy[index]
+        assert isinstance(ours, Measurement)
+        assert isinstance(theirs, Measurement)
+        assert (ours.metrics, ours.curves) == (theirs.metrics, theirs.curves)
+
+
+def test_when_all_seeds_diverge_training_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, (0, 1), len(problems("harmonics", SHORT.every)), step=3)
+    told: list[int] = []
+    context = Context(progress=lambda step, steps, loss: told.append(step))
+    ends = task_of("harmonics").run_seeds(activations.get("relu"), (0, 1), SHORT, context)
+    assert [isinstance(end, Diverged) for end in ends] == [True, True]
+    assert told == [1, 2]
+
+
+def test_the_task_says_how_many_seeds_are_worthwhile() -> None:
+    for task in TASKS:
+        assert isinstance(task, SeedBatched)
+        assert task.seeds_together("cuda:1") == task.seeds_together("cuda") > 1
+        assert task.seeds_together("cpu") >= 1
 
 
 def test_losses_are_floored_before_the_logarithm() -> None:

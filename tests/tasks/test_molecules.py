@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -15,7 +16,8 @@ from tasks import molecule_training
 from tasks.base import Context, Diverged
 from tasks.gcn import GCN
 from tasks.guard import LossLog
-from tasks.molecule_data import Molecules, collate
+from tasks.molecule_batches import MoleculeBatches
+from tasks.molecule_data import Molecules
 from tasks.molecule_training import evaluate, fit, learning_rate, runs
 from tasks.molecules import CPU, MOLECULES, MOLHIV, PAPER, SMOKE, TASKS, MoleculeRecipe, MoleculeTask
 
@@ -72,15 +74,16 @@ def test_every_activation_gets_the_same_weights_order_and_dropout(
         weights: list[torch.Tensor] = []
         order: list[tuple[int, ...]] = []
 
-        def spy(molecules: Molecules, numbers: Any) -> Any:
-            order.append(tuple(numbers))
-            return collate(molecules, numbers)
+        class Spy(MoleculeBatches):
+            def __call__(self, runs: Any) -> Any:
+                order.extend(tuple(run) for run in runs)
+                return super().__call__(runs)
 
         def watched(model: nn.Module, *rest: Any) -> Any:
             weights.extend(p.detach().clone() for n, p in model.named_parameters() if "linear" in n or "encoder" in n)
             return fit(model, *rest)
 
-        monkeypatch.setattr(molecule_training, "collate", spy)
+        monkeypatch.setattr(molecule_training, "MoleculeBatches", Spy)
         monkeypatch.setattr(molecule_training, "fit", watched)
         task.run(activations.get(name), 5, TINY, Context())
         return weights, order, torch.get_rng_state()
@@ -92,6 +95,23 @@ def test_every_activation_gets_the_same_weights_order_and_dropout(
         trained_on = len(list(runs(task.source.load(None).split["train"], TINY.batch_size)))
         assert other_order[:trained_on] == order[:trained_on]
         assert torch.equal(state, other_state), "dropout drew another number of random values"
+
+
+def test_all_parameters_at_once_get_the_bits_of_one_after_the_other() -> None:
+    def trained(build: Callable[[nn.Module], torch.optim.Optimizer]) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(7, 33), nn.Linear(33, 1))
+        optimizer = build(model)
+        for step in range(1, 9):
+            optimizer.param_groups[0]["lr"] = step / 100
+            model(torch.randn(16, 7)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        return list(model.parameters())
+
+    ours = trained(lambda model: molecule_training.build_optimizer(model, TINY))
+    plain = trained(lambda model: torch.optim.Adam(model.parameters(), lr=TINY.lr, foreach=False, fused=False))
+    assert all(torch.equal(a, b) for a, b in zip(ours, plain, strict=True))
 
 
 def test_sites_are_those_declared() -> None:
@@ -166,7 +186,7 @@ def test_scores_are_ogbs(few: Molecules) -> None:
         def forward(self, batch: Any) -> torch.Tensor:
             return logits[next(calls)]
 
-    measured = evaluate(Fixed(), few, "valid", LossLog(1, torch.device("cpu")), "cpu")
+    measured = evaluate(Fixed(), few, "valid", LossLog(1, torch.device("cpu")), MoleculeBatches(few, "cpu"))
     labels, predicted = few.labels[numbers], logits.numpy()[numbers]
     difference = predicted[labels == 1][:, None] - predicted[labels == 0][None, :]
     assert measured == pytest.approx(((difference > 0) + 0.5 * (difference == 0)).mean())

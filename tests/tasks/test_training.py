@@ -112,6 +112,10 @@ def test_a_parameter_that_ends_infinite_is_divergence() -> None:
         check_parameters(model)
 
 
+def test_a_model_without_numbers_cannot_diverge() -> None:
+    check_parameters(nn.ReLU())
+
+
 def test_an_infinite_running_statistic_is_divergence() -> None:
     norm = nn.BatchNorm1d(2)
     assert norm.running_var is not None
@@ -132,13 +136,38 @@ def test_a_bad_loss_is_raised_at_once_with_the_finite_curve(bad: float) -> None:
         check_finite("the score", bad)
 
 
-def test_on_a_gpu_a_bad_loss_between_two_looks_is_not_forgotten() -> None:
-    log = LossLog(40, CPU)
+@pytest.mark.parametrize("bad", [0, 4, 19])
+def test_on_a_gpu_a_bad_loss_between_two_looks_is_not_forgotten(bad: int) -> None:
+    log = LossLog(90, CPU)
     log._interval = 20  # as on a GPU
-    for step in range(19):
-        log.add(torch.tensor(math.nan if step == 4 else 1.0))
-    with pytest.raises(Diverged, match="at step 5 of 40"):
+    for step in range(39):
+        log.add(torch.tensor(math.nan if step == bad else 1.0))
+    with pytest.raises(Diverged, match=f"at step {bad + 1} of 90"):
         log.add(torch.tensor(1.0))
+
+
+@pytest.mark.parametrize("steps", [15, 20, 33, 40, 53, 60])
+def test_on_a_gpu_no_loss_is_left_unlooked_at(steps: int) -> None:
+    def spoil(bad: int) -> None:
+        log = LossLog(steps, CPU)
+        log._interval = 20
+        for step in range(steps):
+            log.add(torch.tensor(math.inf if step == bad else float(step)))
+
+    for bad in range(steps):
+        with pytest.raises(Diverged, match=f"at step {bad + 1} of {steps}"):
+            spoil(bad)
+
+
+def test_on_a_gpu_the_latest_loss_is_the_one_of_a_look_ago() -> None:
+    log = LossLog(90, CPU)
+    log._interval = 20
+    seen = []
+    for step in range(90):
+        log.add(torch.tensor(float(step)))
+        seen.append(log.latest)
+    assert math.isnan(seen[38])
+    assert (seen[39], seen[59], seen[88], seen[89]) == (19.0, 39.0, 59.0, 89.0)
 
 
 def test_the_curve_is_thinned_by_means() -> None:

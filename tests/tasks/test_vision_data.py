@@ -176,6 +176,28 @@ def test_every_crop_is_a_window_of_the_padded_image_and_half_are_flipped() -> No
     assert 70 <= flipped <= 130
 
 
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_batches_are_cut_as_their_draws_say(channels_last: bool) -> None:
+    """One image after the other: a change of the draws, or of their order, would change every score."""
+    data, seed, number = numbered(), 3, 1
+    recipe = replace(RECIPE, crop_padding=2, channels_last=channels_last)
+    mean, deviation = channel_moments(data.train_images)
+    padded = torch.nn.functional.pad(data.train_images, (2, 2, 2, 2))
+    generator = torch.Generator().manual_seed((seed << 16) + number)
+    count, size = len(padded), data.train_images.shape[2]
+    order = torch.randperm(count, generator=generator)
+    rows, columns = torch.randint(5, (2, count), generator=generator).tolist()
+    flips = (torch.rand(count, generator=generator) < 0.5).tolist()
+    images, labels = epoch(MemoryBatches(data, recipe, seed, CPU), number)
+    assert torch.equal(labels, data.train_labels[order[: len(labels)]])
+    for image, index, y, x, flip in zip(images, order, rows, columns, flips, strict=False):
+        window = padded[index, :, y : y + size, x : x + size]
+        assert torch.equal(image, ((window.flip(2) if flip else window).float() - mean) / deviation)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    batch, _ = next(iter(MemoryBatches(data, recipe, seed, CPU).train(number)))
+    assert batch.is_contiguous(memory_format=layout)
+
+
 def test_test_images_come_in_their_own_order() -> None:
     data = numbered()
     images, labels = zip(*MemoryBatches(data, RECIPE, 0, CPU).test(), strict=True)

@@ -60,6 +60,20 @@ def test_test_images_are_normalised_by_imagenets_moments(folder: Path) -> None:
     assert torch.allclose(images[:, 0].mean((1, 2)), (red - 0.485) / 0.229, atol=0.05)
 
 
+def test_one_ahead_as_on_a_gpu_gives_the_same_batches(folder: Path) -> None:
+    batches = FolderBatches(FEW, folder, RECIPE, 0, CPU)
+    plain, ahead = list(batches.test()), list(batches._ahead(batches._test))
+    assert len(plain) == len(ahead) == 1
+    many = [(torch.full((2, 3, 4, 4), shade, dtype=torch.uint8), torch.tensor([shade, 0])) for shade in range(5)]
+    plain += [batches._brought(*batch) for batch in many]
+    ahead += list(batches._ahead(many))
+    assert len(ahead) == len(plain) == 6
+    for (images, labels), (others, same) in zip(plain, ahead, strict=True):
+        assert torch.equal(images, others)
+        assert torch.equal(labels, same)
+    assert list(batches._ahead([])) == []
+
+
 def test_order_and_crops_depend_on_the_seed_alone(folder: Path) -> None:
     first, again, other = epoch(folder), epoch(folder), epoch(folder, seed=1)
     assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))

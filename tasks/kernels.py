@@ -1,0 +1,32 @@
+"""Fused kernels for the functions injected into a torch model, where a run asks for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class Fused(NamedTuple):
+    """What a record says of it."""
+
+    notes: tuple[str, ...]
+    """One sentence for each kind of site that stayed eager."""
+    seconds: float
+    """Wall time of compiling."""
+
+
+def fuse_sites(model: nn.Module, wanted: bool, dtype: torch.dtype | None = None) -> Fused:
+    """Give the injected modules of `model` fused kernels (`activations.fuse`), if they are wanted.
+
+    Comes after the dry forward pass and the change of memory format. `dtype` is that of the tensors at the sites,
+    float32 where it is left out.
+    """
+    from activations import fuse
+
+    if not wanted:
+        return Fused((), 0.0)
+    done = fuse(model, dtype=dtype)
+    return Fused(tuple(f"not fused: {reason}" for reason in done.reasons), done.compile_seconds)
