@@ -62,9 +62,11 @@ def visible_gpus() -> list[str]:
     return named[:count] if named else [str(index) for index in range(count)]
 
 
-def gpu_name() -> str:
-    """Product name of the first GPU, as records give it; empty where the driver does not say. Makes no CUDA context."""
-    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+def gpu_name(gpu: str) -> str:
+    """Product name of a GPU by its number or UUID, as records give it; empty where the driver does not say. Makes no
+    CUDA context.
+    """
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader", "-i", gpu]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):

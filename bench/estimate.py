@@ -68,7 +68,7 @@ class Costs:
             return
         graph, times = record.activation.graph_hash, record.times
         programs = self._taken[key_of(record)].setdefault(graph, defaultdict(list))
-        programs[times.together].append(times.total * times.together + times.startup)
+        programs[times.together].append((times.total + times.startup) * times.together)
         if record.activation.graph == RELU:
             self._relu.add(graph)
         self._found.clear()
@@ -101,10 +101,10 @@ class Costs:
     def of_task(self, key: Key) -> float | None:
         """Typical seconds of a cell with ReLU, or with the slowest function where ReLU is not known."""
         known = self._taken.get(key)
-        return _of_size(known[self._reference(known)]).typical if known else None
+        return _a_seed(known[self._reference(known)]) if known else None
 
     def _reference(self, known: Mapping[str, Mapping[int, Sequence[float]]]) -> str:
-        return max(known, key=lambda one: (one in self._relu, _of_size(known[one]).typical, one))
+        return max(known, key=lambda one: (one in self._relu, _a_seed(known[one]), one))
 
     def _ratio(self, graph: str, reference: str) -> float:
         """Largest ratio of a function's typical time to the reference's, else of any function's; at least 1, since it
@@ -112,8 +112,8 @@ class Costs:
         own, any_of_all = [], [1.0]
         for known in self._taken.values():
             if reference in known:
-                base = _of_size(known[reference]).typical
-                ratios = {one: _of_size(programs).typical / base for one, programs in known.items()}
+                base = _a_seed(known[reference])
+                ratios = {one: _a_seed(programs) / base for one, programs in known.items()}
                 any_of_all.extend(ratios.values())
                 if graph in ratios:
                     own.append(ratios[graph])
@@ -164,3 +164,9 @@ def _of_size(programs: Mapping[int, Sequence[float]], seeds: int = 1) -> Seconds
     size = min(larger) if larger else max(programs)
     times = math.ceil(seeds / size)
     return Seconds(times * statistics.median(programs[size]), times * max(programs[size]))
+
+
+def _a_seed(programs: Mapping[int, Sequence[float]]) -> float:
+    """Typical seconds of a seed in the smallest programs recorded: one alone, where there is such a one."""
+    size = min(programs)
+    return statistics.median(programs[size]) / size

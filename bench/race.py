@@ -4,8 +4,9 @@ The test. Differences to ReLU are taken in ascending order of their seeds. After
 one-sided t test asks whether the function is worse than ReLU by more than the task's region of equivalence
 (`bench.judge.MARGINS`, 0 for other families), at level alpha / ((n − 2)(n − 1)): half of alpha at the third difference,
 a sixth at the fourth, a twelfth at the fifth. These levels sum up to alpha however many seeds are planned now or added
-later, so where differences are normal at most alpha of the functions that are not that much worse are ever stopped, on
-each task, and the records alone say which. `benchmarks/racing.py` measures it.
+above them later, so where differences are normal at most alpha of the functions that are not that much worse are ever
+stopped, on each task, and the records alone say which. Seeds added below those that were looked at begin a race of its
+own. `benchmarks/racing.py` measures it.
 
 Our choices beside it:
 

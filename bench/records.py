@@ -126,7 +126,7 @@ class Times(Part):
     total: float
     """The cell in its worker; the first one of a process imports its task's packages, too."""
     startup: float
-    """Starting the worker process, before the cell; 0 for a process that had run a cell before."""
+    """Starting the worker process, before the cell; 0 for a process that had run a cell before. A share, too."""
     together: Annotated[int, Field(ge=1)] = 1
     """Seeds that one program trained at once: the other times are equal shares of its time, and peak memory is that of
     all of them. Not written where it is 1."""

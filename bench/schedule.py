@@ -49,7 +49,7 @@ class Schedule:
         """None for no limit."""
         return None if self._limit is None else self._limit.left
 
-    def together(self, wanted: Callable[[Cell], int]) -> Callable[[Cell], int]:
+    def bounded(self, wanted: Callable[[Cell], int]) -> Callable[[Cell], int]:
         """How many seeds one program may train, if `wanted` are worthwhile: no more than can end in time, and no more
         than the race would let start one after the other."""
 
@@ -57,7 +57,7 @@ class Schedule:
             most = wanted(cell)
             if self._race is not None and most > 1:
                 most = min(most, self._race.ahead(cell))
-            return most if self._limit is None or most == 1 else self._limit.together(cell, most)
+            return most if self._limit is None or most == 1 else self._limit.affordable(cell, most)
 
         return number
 
@@ -85,5 +85,5 @@ def kind_of(lane: Lane) -> Kind | None:
     """The kind of this machine; None where the GPU's name cannot be had."""
     if lane.device == "cpu":
         return Kind(provenance.cpu_name(), "", lane.threads)
-    name = gpu_name()
+    name = gpu_name(lane.environment["CUDA_VISIBLE_DEVICES"])
     return Kind(provenance.cpu_name(), name, 0) if name else None

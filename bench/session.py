@@ -87,29 +87,38 @@ def run_session(request: Request) -> int:
     _say(f"{count_of(len(cells), 'cell')} under profile {profile.name}, {len(places)} at a time on {places[0].device}")
     kind = kind_of(places[0]) if request.engine == "local" else None
     schedule = Schedule(plan.cells, lambda: recorded(profile.name, published, store), request.race, limit, kind)
+    summary = execute(request, cells, engine, places[0], store, schedule)
+    show_boards(store, profile.name)
+    write_board(request.results, local=True, output=None)
+    if summary.interrupted:
+        return stopped()
+    return 1 if summary.failed or absent or plan.refused else 0
+
+
+def execute(
+    request: Request, cells: Sequence[Cell], engine: Engine, lane: Lane, store: Store, schedule: Schedule
+) -> Summary:
+    """Run what the store does not hold yet, and say what came of it."""
     runner = Runner(
         store,
         engine,
         choose_display(),
-        together=schedule.together(together(request, places[0])),
+        together=schedule.bounded(seeds_at_once(request, lane)),
         rules=schedule.rules,
         marks=schedule.marks,
         retry_failed=request.retry_failed,
         limit=schedule.seconds_left,
     )
     summary = runner.run(cells)
+    spared = schedule.spared(summary.waiting)
     for sentence in schedule.stopped(summary.waiting):
         _say(sentence)
-    report(summary, schedule.spared(summary.waiting))
-    if limit is not None and summary.left and not summary.interrupted:
+    report(summary, spared)
+    if request.time_limit is not None and summary.left > spared and not summary.interrupted:
         _say(f"No further cell fits into {request.time_limit}; the same command goes on with the rest.")
     if summary.failed_earlier:
         _say(f"{count_of(summary.failed_earlier, 'cell')} failed earlier; --retry-failed runs such cells again.")
-    show_boards(store, profile.name)
-    write_board(request.results, local=True, output=None)
-    if summary.interrupted:
-        return stopped()
-    return 1 if summary.failed or absent or plan.refused else 0
+    return summary
 
 
 def recorded(profile: str, *stores: Store) -> list[Record]:
@@ -147,7 +156,7 @@ def fuse_of(request: Request, device: str) -> bool:
     return device != "cpu" if request.fuse is None else request.fuse
 
 
-def together(request: Request, lane: Lane) -> Callable[[Cell], int]:
+def seeds_at_once(request: Request, lane: Lane) -> Callable[[Cell], int]:
     """How many seeds of a cell's task one program trains on such a lane.
 
     Raises:

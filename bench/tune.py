@@ -31,11 +31,11 @@ from bench.session import (
     device_of,
     fuse_of,
     report,
+    seeds_at_once,
     seeds_of,
     show_boards,
     stopped,
     timeout_of,
-    together,
     with_data,
 )
 from bench.store import LOCAL, TUNING, Store
@@ -197,7 +197,7 @@ def _workplace(request: Request, profile: Profile, store: Store) -> Workplace:
     timeout = timeout_of(request, profile)
     fuse = fuse_of(request, device)
     conditions = Conditions(request.data, request.plugins, timeout, store.logs, store.programs, fuse)
-    return Workplace(places, conditions, together(request, places[0]), request.retry_failed)
+    return Workplace(places, conditions, seeds_at_once(request, places[0]), request.retry_failed)
 
 
 def _keep_apart(seeds: Sequence[int], tuning: Sequence[int]) -> None:

@@ -116,6 +116,8 @@ class TimeLimit:
         self._end = clock() + limit
         self._ledger = Ledger()
         self._costs = Costs(kind=kind)
+        self._out_of_reach = 0
+        """So many waiting cells were looked at and none fitted; with less time left and nothing learned, none will."""
         for record in records:
             self.observe(record)
 
@@ -128,14 +130,18 @@ class TimeLimit:
         """Take note of a cell that ended, now or earlier."""
         self._ledger.observe(record)
         self._costs.observe(record)
+        self._out_of_reach = 0
 
     def admit(self, cells: Sequence[Cell]) -> list[Cell]:
         """Those that can still end in time, the most valuable first."""
         left = self.left
+        if len(cells) <= self._out_of_reach:
+            return []
         able = [cell for cell in cells if fits(cell, left, self._limit, self._costs)]
+        self._out_of_reach = 0 if able else len(cells)
         return order(able, self._ledger, self._costs)
 
-    def together(self, cell: Cell, most: int) -> int:
+    def affordable(self, cell: Cell, most: int) -> int:
         """How many seeds of a cell, up to `most`, one program can train in the time that is left; at least 1."""
         left = self.left
         return next((n for n in range(most, 1, -1) if fits(cell, left, self._limit, self._costs, n)), 1)

@@ -1,21 +1,26 @@
 #!/usr/bin/env bash
-# Every speed benchmark on a GPU, a table each in OUT; the most wanted first, for a GPU that is borrowed for half an hour.
+# Every speed benchmark on a GPU, a table each in OUT, the most wanted first: stop it when the GPU is due back.
 #
 #     benchmarks/on_gpu.sh DATA OUT            # on a GPU
 #     benchmarks/on_gpu.sh DATA OUT cpu quick  # a dry run of every script at small sizes; its figures mean nothing
 #
 # TIMM_SCRIPT (timm's train.py) and OGB_EXAMPLE (OGB's examples/graphproppred/mol) name others' scripts to run beside ours.
+# PYTHON names the interpreter, SECONDS_EACH the most that a table may take (600).
 set -uo pipefail
+if [ $# -lt 2 ]; then
+    sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+mkdir -p "$2"
+data=$(realpath "$1") out=$(realpath "$2") device=${3:-cuda} quick=${4:-}
+python=${PYTHON:-$(command -v python3 || command -v python)}
 cd "$(dirname "$0")/.."
-data=$1 out=$2 device=${3:-cuda} quick=${4:-}
-python=${PYTHON:-python}
-mkdir -p "$out"
 failed=0
 
 # table NAME SCRIPT OPTIONS...: a failing script takes no other with it.
 table() {
     local name=$1 begun=$SECONDS
-    if timeout 600 "$python" "benchmarks/$2.py" "${@:3}" --device "$device" >"$out/$name.md" 2>"$out/$name.log"; then
+    if timeout "${SECONDS_EACH:-600}" "$python" "benchmarks/$2.py" "${@:3}" --device "$device" >"$out/$name.md" 2>"$out/$name.log"; then
         echo "$name: $((SECONDS - begun)) s"
     else
         echo "$name failed after $((SECONDS - begun)) s: see $out/$name.log"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks import vision_recipes as recipes
 from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, Selection, TaskSpec
-from tasks.vision_data import CIFAR10, CIFAR100, Cifar, Digits, MemoryBatches
+from tasks.vision_data import CIFAR10, CIFAR100, Cifar, Digits, ImageSet, MemoryBatches
 from tasks.vision_folder import FolderBatches, ImageNet
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class VisionTask:
         if isinstance(self.source, ImageNet):
             folder = FolderBatches(self.source, data, recipe, seed, device)
             return folder, folder.checksums
-        images = self.source.load(data)
+        images = _held(self.source, data)
         return MemoryBatches(images, recipe, seed, device), dict(images.checksums)
 
     def _notes(self, recipe: recipes.SupervisedRecipe, device: torch.device) -> tuple[str, ...]:
@@ -164,6 +164,18 @@ class VisionTask:
         if getattr(recipe, "stem", "3x3") == "3x3-pool" and "resnet" in self.spec.name:
             notes.append("the max-pool behind the stem is kept: cheaper, and less accurate than the paper recipe")
         return tuple(notes)
+
+
+_images: dict[tuple[str, Path | None], ImageSet] = {}
+
+
+def _held(source: Cifar | Digits, data: Path | None) -> ImageSet:
+    """The images of a source, read and verified once a process: a worker runs many cells on them."""
+    key = source.name, data
+    if key not in _images:
+        _images.clear()  # another data set's may take hundreds of MB
+        _images[key] = source.load(data)
+    return _images[key]
 
 
 INITIALISATION = "Convolutions keep timm's He initialisation with the gain of ReLU under every activation (our choice)."

@@ -142,6 +142,7 @@ class FolderBatches:
 
         backend = torch.get_device_module(self.example.device)
         stream, ready = backend.Stream(), None
+        stream.wait_stream(backend.current_stream())  # mean and deviation were made there
         for batch in loader:
             with backend.stream(stream):
                 fresh = self._brought(*batch)

@@ -214,4 +214,4 @@ def test_an_unknown_task_is_tried_in_the_first_half(specs: tuple[TaskSpec, TaskS
 def test_a_program_trains_as_many_seeds_as_there_is_time_for(specs: tuple[TaskSpec, TaskSpec], ended: Ended) -> None:
     cells = plan(specs[:1], range(9), ("relu",))
     rule = TimeLimit(40, [ended(cells[0], 70.0, 10.0)], clock=lambda: 0.0)
-    assert [rule.together(cells[1], most) for most in (1, 2, 8)] == [1, 2, 3]
+    assert [rule.affordable(cells[1], most) for most in (1, 2, 8)] == [1, 2, 3]
