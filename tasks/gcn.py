@@ -1,6 +1,6 @@
 """OGB's graph convolutional network for molecules, every nonlinearity a module of its own so that it can be injected.
 
-The arithmetic is that of the example published with the Open Graph Benchmark (Hu et al., NeurIPS 2020,
+The arithmetic is that of the example published with the Open Bonds Benchmark (Hu et al., NeurIPS 2020,
 arXiv:2005.00687), without virtual node: the same seed gives the same initial weights, and those the same predictions.
 """
 
@@ -34,7 +34,7 @@ class Batch(NamedTuple):
         return Batch(*(part.to(device) for part in self))
 
 
-class Graph(NamedTuple):
+class Bonds(NamedTuple):
     """What every convolution on a batch needs of its bonds."""
 
     source: Tensor
@@ -50,7 +50,7 @@ class Graph(NamedTuple):
 
 
 class Convolution(nn.Module):
-    """Graph convolution with bond embeddings, `sum_j f(W x_j + e_ij) / sqrt(d_i d_j) + f(W x_i + r) / d_i`.
+    """Bonds convolution with bond embeddings, `sum_j f(W x_j + e_ij) / sqrt(d_i d_j) + f(W x_i + r) / d_i`.
 
     Two activation sites: `message` on every directed bond and `root` on every atom.
     """
@@ -63,7 +63,7 @@ class Convolution(nn.Module):
         self.message = nn.ReLU()
         self.root = nn.ReLU()
 
-    def forward(self, x: Tensor, kinds: Tensor, graph: Graph) -> Tensor:
+    def forward(self, x: Tensor, kinds: Tensor, graph: Bonds) -> Tensor:
         """One step of message passing.
 
         Args:
@@ -120,12 +120,12 @@ class GCN(nn.Module):
         pooled = x.new_zeros(len(batch.labels), x.shape[1]).index_add_(0, batch.molecule, x)
         return self.head(pooled / _counts(batch.molecule, len(batch.labels), x).clamp(min=1)).squeeze(1)
 
-    def _graph(self, batch: Batch, x: Tensor) -> Graph:
+    def _graph(self, batch: Batch, x: Tensor) -> Bonds:
         source, target = batch.edges
         degree = _counts(source, len(x), x) + 1
         scale = degree.pow(-0.5)
         kind = (batch.bonds * self.strides).sum(1)
-        return Graph(source, target, kind, scale[source] * scale[target], degree)
+        return Bonds(source, target, kind, scale[source] * scale[target], degree)
 
 
 def _counts(index: Tensor, size: int, like: Tensor) -> Tensor:
