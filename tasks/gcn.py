@@ -1,6 +1,6 @@
 """OGB's graph convolutional network for molecules, every nonlinearity a module of its own so that it can be injected.
 
-The arithmetic is that of the example published with the Open Bonds Benchmark (Hu et al., NeurIPS 2020,
+The arithmetic is that of the example published with the Open Graph Benchmark (Hu et al., NeurIPS 2020,
 arXiv:2005.00687), without virtual node: the same seed gives the same initial weights, and those the same predictions.
 """
 
@@ -50,7 +50,7 @@ class Bonds(NamedTuple):
 
 
 class Convolution(nn.Module):
-    """Bonds convolution with bond embeddings, `sum_j f(W x_j + e_ij) / sqrt(d_i d_j) + f(W x_i + r) / d_i`.
+    """Graph convolution with bond embeddings, `sum_j f(W x_j + e_ij) / sqrt(d_i d_j) + f(W x_i + r) / d_i`.
 
     Two activation sites: `message` on every directed bond and `root` on every atom.
     """
@@ -63,24 +63,24 @@ class Convolution(nn.Module):
         self.message = nn.ReLU()
         self.root = nn.ReLU()
 
-    def forward(self, x: Tensor, kinds: Tensor, graph: Bonds) -> Tensor:
+    def forward(self, x: Tensor, kinds: Tensor, bonds: Bonds) -> Tensor:
         """One step of message passing.
 
         Args:
             x: (A, width) float: state of the atoms.
             kinds: (K, 3) int64: the features of every possible kind of bond.
-            graph: the bonds, and what they weigh.
+            bonds: all of the batch, and what they weigh.
 
         Returns:
             (A, width) float: the new state.
         """
         x = self.linear(x)
         # There are few kinds of bonds and many bonds: embed each kind once, then look it up.
-        embedding = nn.functional.embedding(graph.bond_kind, self.bond_encoder(kinds))
+        embedding = nn.functional.embedding(bonds.bond_kind, self.bond_encoder(kinds))
         # In place where autograd keeps nothing of what is overwritten: the same numbers, without another tensor.
-        messages = self.message(x.index_select(0, graph.source).add_(embedding))
-        received = torch.zeros_like(x).index_add_(0, graph.target, graph.weight * messages)
-        return received.add_(self.root(x + self.root_embedding.weight) / graph.degree)
+        messages = self.message(x.index_select(0, bonds.source).add_(embedding))
+        received = torch.zeros_like(x).index_add_(0, bonds.target, bonds.weight * messages)
+        return received.add_(self.root(x + self.root_embedding.weight) / bonds.degree)
 
 
 class GCN(nn.Module):
@@ -111,16 +111,16 @@ class GCN(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Logits of activity, (G,) float32, for a batch of G molecules."""
         x = self.atom_encoder(batch.atoms)
-        graph = self._graph(batch, x)
+        bonds = self._bonds(batch, x)
         for i, (convolution, norm) in enumerate(zip(self.convolutions, self.norms, strict=True)):
-            x = norm(convolution(x, self.kinds, graph))
+            x = norm(convolution(x, self.kinds, bonds))
             if i < len(self.between):
                 x = self.between[i](x)
             x = self.dropout(x)
         pooled = x.new_zeros(len(batch.labels), x.shape[1]).index_add_(0, batch.molecule, x)
         return self.head(pooled / _counts(batch.molecule, len(batch.labels), x).clamp(min=1)).squeeze(1)
 
-    def _graph(self, batch: Batch, x: Tensor) -> Bonds:
+    def _bonds(self, batch: Batch, x: Tensor) -> Bonds:
         source, target = batch.edges
         degree = _counts(source, len(x), x) + 1
         scale = degree.pow(-0.5)
