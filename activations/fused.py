@@ -6,7 +6,6 @@ the module stays eager, and the report says why; a model is never refused for th
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -42,7 +41,7 @@ class Fusing:
     reasons: tuple[str, ...]
     """One sentence for each kind of module that stayed eager."""
     compile_seconds: float
-    """Wall time of compiling; 0 where the kernels were made before in this process."""
+    """Wall time of compiling; exactly 0 where all kernels were made before in this process."""
 
 
 def fuse(
@@ -113,13 +112,14 @@ class _Place:
 
 def _prepare(graph: Graph, place: _Place, bf16: Bfloat16) -> tuple[FusedFunction | None, str, float]:
     """The fused function, or why there is none; and seconds spent on compiling."""
-    from activations.fused_function import DEVICES, DTYPES, fused_function
+    from activations.fused_function import DEVICES, DTYPES, fused_function, sees_transforms
 
     if not graph.pointwise:
         return None, "it is not pointwise, and fusing across elements is not done.", 0.0
     if place.dtype not in DTYPES or place.device.type not in DEVICES:
         return None, f"there are no kernels for {place.dtype} on {place.device.type}.", 0.0
+    if not sees_transforms():
+        return None, "this torch does not say whether a transform of torch.func is at work.", 0.0
     function = fused_function(graph, bf16)
-    begun = time.perf_counter()
-    reason = function.prepare(place.layout, place.dtype, place.device)
-    return None if reason else function, reason, time.perf_counter() - begun
+    reason, seconds = function.prepare(place.layout, place.dtype, place.device)
+    return None if reason else function, reason, seconds

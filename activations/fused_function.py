@@ -69,9 +69,8 @@ class FusedFunction:
             and x.dtype in DTYPES
             and x.device.type in DEVICES
             and x.numel() > 1
-            and not torch._C._are_functorch_transforms_active()
-            and torch.autograd.forward_ad._current_level < 0
-            and (not self.by_channel or min(self.view(x).size) > 1)
+            and not _is_transformed()
+            and (not self.by_channel or min(self._shape(x)[1]) > 1)
         )
 
     def __call__(self, x: torch.Tensor, parameters: Tensors) -> torch.Tensor:
@@ -107,13 +106,28 @@ class FusedFunction:
         """f(x) by torch's own operations, which autograd can differentiate any number of times."""
         return evaluate(self._function, self.graph.parameters, x, parameters)
 
-    def prepare(self, layout: Layout, dtype: torch.dtype, device: torch.device) -> str:
-        """Compile both kernels; the layout is that of per-channel parameters. Returns why it failed, or nothing."""
+    def prepare(self, layout: Layout, dtype: torch.dtype, device: torch.device) -> tuple[str, float]:
+        """Compile both kernels; the layout is that of per-channel parameters.
+
+        Returns why it failed, or nothing, and the seconds that compiling took: 0 for kernels that were there.
+        """
+        seconds = 0.0
         for direction in _DIRECTIONS:
-            reason = self.kernel(direction, layout if self.by_channel else "flat", dtype, device).reason
-            if reason:
-                return reason
-        return ""
+            key = direction, layout if self.by_channel else "flat", dtype, device
+            known = key in self._kernels
+            kernel = self.kernel(*key)
+            seconds += 0.0 if known else kernel.seconds
+            if kernel.reason:
+                return kernel.reason, seconds
+        return "", seconds
+
+    def failures(self) -> tuple[str, ...]:
+        """One sentence for each kernel that could not be compiled, at first or later, and so runs eagerly."""
+        return tuple(
+            f"{direction} of {dtype}: {kernel.reason}"
+            for (direction, _, dtype, _), kernel in list(self._kernels.items())
+            if kernel.reason
+        )
 
     def kernel(self, direction: Direction, layout: Layout, dtype: torch.dtype, device: torch.device) -> Kernel:
         """The kernel, compiled now if it is new."""
@@ -121,19 +135,26 @@ class FusedFunction:
         found = self._kernels.get(key)
         if found is None:
             with self._lock:
-                found = self._kernels.get(key) or self._build(*key)
+                with torch.inference_mode(False):  # else examples and tables would be inference tensors
+                    found = self._kernels.get(key) or self._build(*key)
                 self._kernels[key] = found
         return found
 
     def view(self, x: torch.Tensor) -> _View:
         """How kernels see a tensor of this shape and these strides."""
+        layout, size = self._shape(x)
+        dense = _is_dense(x) if layout == "flat" else layout == "columns" and x.ndim > 1
+        return _View(layout, x if dense else x.contiguous(), size)
+
+    def _shape(self, x: torch.Tensor) -> tuple[Layout, tuple[int, ...]]:
+        """Layout and size of `view`, without a copy."""
         if not self.by_channel:
-            return _View("flat", x if _is_dense(x) else x.contiguous(), (x.numel(),))
+            return "flat", (x.numel(),)
         channels = x.shape[1] if x.ndim > 1 else x.numel()
         if x.ndim < 2 or x.movedim(1, -1).is_contiguous():
-            return _View("columns", x.contiguous() if x.ndim < 2 else x, (x.numel() // max(channels, 1), channels))
+            return "columns", (x.numel() // max(channels, 1), channels)
         rows = x.shape[0] * channels
-        return _View("rows", x.contiguous(), (rows, x.numel() // max(rows, 1)))
+        return "rows", (rows, x.numel() // max(rows, 1))
 
     def _spread(self, view: _View, parameters: Tensors) -> list[torch.Tensor]:
         """Parameters as the layout needs them: in `rows`, a channel's value for each of its rows."""
@@ -186,6 +207,20 @@ class _Recomputed(torch.autograd.Function):
         return None, *(next(found) if t.requires_grad else None for t in (x, *parameters))
 
 
+def sees_transforms() -> bool:
+    """Whether this torch says that a transform of torch.func is at work: by private names, which may be gone."""
+    return hasattr(torch._C, "_are_functorch_transforms_active") and hasattr(
+        torch.autograd.forward_ad, "_current_level"
+    )
+
+
+def _is_transformed() -> bool:
+    """Whether one is, or forward-mode differentiation; true where torch does not say."""
+    if not sees_transforms():
+        return True
+    return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+
+
 def _is_dense(x: torch.Tensor) -> bool:
     """True for memory without gaps and overlaps, in whatever order of axes: empty_like keeps such strides."""
     if x.is_contiguous() or (x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)):
@@ -209,7 +244,7 @@ def _unfold(folded: torch.Tensor, source: torch.Tensor, like: torch.Tensor) -> t
 
 
 def _faster(kernels: Sequence[Kernel], example: Tensors) -> Kernel:
-    """The kernel that is faster on this device, by the median of interleaved runs."""
+    """The kernel that is faster on this device, by the median of interleaved runs; its seconds are those of all."""
     wait = torch.cuda.synchronize if example[0].is_cuda else lambda: None
     seconds: list[list[float]] = [[] for _ in kernels]
     for _ in range(_ROUNDS):
@@ -220,4 +255,6 @@ def _faster(kernels: Sequence[Kernel], example: Tensors) -> Kernel:
             wait()
             taken.append(time.perf_counter() - begun)
     medians = [statistics.median(taken) for taken in seconds]
-    return kernels[medians.index(min(medians))]
+    best = kernels[medians.index(min(medians))]
+    best.seconds = sum(kernel.seconds for kernel in kernels)
+    return best

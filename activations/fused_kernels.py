@@ -52,7 +52,14 @@ class Kernel:
         """What compiling took, the first run included."""
 
     def __call__(self, *tensors: torch.Tensor) -> Any:
-        """The function's result."""
+        """The function's result; computed alike in every mode, for dynamo compiles anew for each that it meets."""
+        if torch.is_inference_mode_enabled() or any(t.is_inference() for t in tensors):
+            with torch.inference_mode(False), torch.no_grad():
+                return self(*(_ordinary(t) if t.is_inference() else t for t in tensors))
+        kind = tensors[0].device.type
+        if torch.is_autocast_enabled(kind):
+            with torch.autocast(kind, enabled=False):
+                return self(*tensors)
         if not self.reason:
             try:
                 return self._compiled(*tensors, *self._constants)
@@ -149,8 +156,17 @@ def say_why(error: BaseException) -> str:
         return "there is no C++ compiler, with which torch.compile makes kernels for a CPU: install g++."
     if "TritonMissing" in text:
         return "triton is not installed, with which torch.compile makes kernels for a GPU."
+    if "guard_filter_fn" in text:
+        return f"torch {torch.__version__} cannot leave out guards of a kernel (guard_filter_fn): install a later one."
     lines = str(chain[-1]).strip().splitlines() or [""]
     return f"torch.compile failed ({type(chain[-1]).__name__}: {lines[0][:200]})."
+
+
+def _ordinary(x: torch.Tensor) -> torch.Tensor:
+    """The memory of an inference tensor as a tensor of any other kind; outside of inference mode only."""
+    return torch.empty(0, dtype=x.dtype, device=x.device).set_(
+        x.untyped_storage(), x.storage_offset(), x.shape, x.stride()
+    )
 
 
 def _widen(x: torch.Tensor) -> torch.Tensor:
@@ -166,7 +182,12 @@ def _fresh(function: Run) -> Run:
 
 def _options() -> dict[str, Any]:
     """The functions of this package depend on their tensors alone, so no guard stands but those on tensors and sizes:
-    else every change of autocast, gradient mode or number of threads compiled again. Tables are read in range."""
+    else every change of gradient mode or number of threads compiled again. Tables are read in range.
+
+    Guards on tensors see autocast and inference mode too, by the dispatch keys, so a `Kernel` leaves both. Those on
+    sizes compile once more where a parameter's gradient is a sum over at most 4,096 elements, if it was compiled for
+    more, or the other way round: inductor adds long sums up differently on a CPU.
+    """
     return {"assert_indirect_indexing": False, "guard_filter_fn": _keep}
 
 

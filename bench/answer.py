@@ -34,6 +34,7 @@ def plain(measured: object) -> dict[str, Any]:
         **{name: _number(name, getattr(measured, name)) for name in times},
         "dataset": {name: _text(f"dataset[{name!r}]", value) for name, value in dataset.items()},
         "notes": _texts("notes", measured.notes),
+        "fuse": bool(measured.fused),
     }
 
 

@@ -94,7 +94,7 @@ class Report:
     together: int = 1
     """Seeds that the same program trained; times are equal shares of its time."""
     fuse: bool = False
-    """Whether injected functions were given fused kernels where that is possible."""
+    """Whether injected functions were given fused kernels where that is possible; never so in JAX."""
     origin: Origin | None = None
     """None for this machine."""
 
@@ -121,3 +121,7 @@ class Lost:
     """The place that a worker ran in is gone, which says nothing of its cells: they are to run elsewhere."""
 
     reason: str
+    begun: bool = True
+    """Whether its cells may have begun there; those that have not cannot be what ended it."""
+    report: Report | None = None
+    """What there is to record of each cell should it count as what ended the place: where, when, for how long."""

@@ -100,7 +100,6 @@ def run_assignment(
             peak_gpu_memory_mib=gpu_memory,
             gpu=gpu,
             together=together,
-            fuse=setup.fuse,
         )
         for report in reports
     ]

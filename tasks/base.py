@@ -158,6 +158,8 @@ class Measurement:
     """Anything a reader must know, e.g. `tested on locally sampled trajectories`."""
     compile_seconds: float = 0.0
     """Wall time of compiling kernels before the training began."""
+    fused: bool = False
+    """Whether injected modules were given fused kernels where that is possible."""
 
 
 class TaskError(Exception):

@@ -16,6 +16,8 @@ class Fused(NamedTuple):
     """One sentence for each kind of site that stayed eager."""
     seconds: float
     """Wall time of compiling."""
+    wanted: bool = False
+    """Whether fused kernels were asked for, and so are in use wherever no note says otherwise."""
 
 
 def fuse_sites(model: nn.Module, wanted: bool, dtype: torch.dtype | None = None) -> Fused:
@@ -29,4 +31,16 @@ def fuse_sites(model: nn.Module, wanted: bool, dtype: torch.dtype | None = None)
     if not wanted:
         return Fused((), 0.0)
     done = fuse(model, dtype=dtype)
-    return Fused(tuple(f"not fused: {reason}" for reason in done.reasons), done.compile_seconds)
+    return Fused(tuple(f"not fused: {reason}" for reason in done.reasons), done.compile_seconds, wanted)
+
+
+def late_notes(model: nn.Module) -> tuple[str, ...]:
+    """One sentence for each kernel of `model` that failed after `fuse_sites`: asked after training and tests.
+
+    Kernels belong to the process: one for another dtype or layout that failed in an earlier run is among them.
+    """
+    from activations.to_torch import ActivationModule
+
+    modules = [m for m in model.modules() if isinstance(m, ActivationModule)]
+    found = [f"not fused to the end: {m.name}, {reason}" for m in modules if m.fused for reason in m.fused.failures()]
+    return tuple(dict.fromkeys(found))

@@ -141,7 +141,7 @@ class MoleculeTask:
 
         from activations import confirm_executed, inject
         from tasks.gcn import GCN
-        from tasks.kernels import fuse_sites
+        from tasks.kernels import fuse_sites, late_notes
         from tasks.molecule_data import collate
         from tasks.molecule_training import fit
 
@@ -164,8 +164,9 @@ class MoleculeTask:
             train_cpu_seconds=result.training.cpu,
             eval_seconds=result.testing.wall,
             dataset=molecules.checksums,
-            notes=(*molecules.notes, *fused.notes),
+            notes=(*molecules.notes, *fused.notes, *late_notes(model)),
             compile_seconds=fused.seconds,
+            fused=fused.wanted,
         )
 
 

@@ -111,7 +111,7 @@ class VisionTask:
         import torch
 
         from activations import confirm_executed, inject
-        from tasks.kernels import fuse_sites
+        from tasks.kernels import fuse_sites, late_notes
         from tasks.training import fit
 
         device = torch.device(context.device)
@@ -138,8 +138,9 @@ class VisionTask:
             train_cpu_seconds=result.training.cpu,
             eval_seconds=result.testing.wall,
             dataset=checksums,
-            notes=(*self._notes(recipe, device), *fused.notes),
+            notes=(*self._notes(recipe, device), *fused.notes, *late_notes(model)),
             compile_seconds=fused.seconds,
+            fused=fused.wanted,
         )
 
     def _batches(

@@ -118,7 +118,7 @@ def fuse_networks(model: Ensemble, wanted: bool) -> Fused:
     """Fused kernels for the sites of all networks, if they are wanted and one call serves all networks."""
     together = all(isinstance(site, PerNetwork) and site.pointwise for site in model.sites)
     if wanted and not together:
-        return Fused(("not fused: every network calls the function by itself",), 0.0)
+        return Fused(("not fused: every network calls the function by itself",), 0.0, wanted)
     return fuse_sites(model, wanted)
 
 
