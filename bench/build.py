@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -36,8 +37,27 @@ def build_record(cell: Cell, report: Report, lane: Lane, marks: Mapping[str, Any
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"]))
         reason = f"the task's answer cannot be recorded: {place}: {first['msg']}"
-        crash = Report("crashed", reason, total_seconds=report.total_seconds, started_at=report.started_at)
-        return _build(cell, crash, lane, marks)
+        return _build(cell, _without_answer(report, reason), lane, marks)
+
+
+def _without_answer(report: Report, reason: str) -> Report:
+    """A crash that keeps what the worker saw (where, when, how long) and nothing that the task said."""
+    return replace(
+        report,
+        outcome="crashed",
+        reason=reason,
+        score=None,
+        metrics={},
+        curves={},
+        injection=None,
+        parameters=None,
+        train_seconds=None,
+        train_cpu_seconds=None,
+        eval_seconds=None,
+        compile_seconds=0.0,
+        dataset={},
+        notes=(),
+    )
 
 
 def _build(cell: Cell, report: Report, lane: Lane, marks: Mapping[str, Any]) -> Record:

@@ -126,7 +126,8 @@ class Slot(ABC):
         together = len(self.job.cells)
         begun = (datetime.now(UTC) - timedelta(seconds=self.seconds)).isoformat(timespec="seconds")
         share = self.seconds / together
-        report = Report(outcome, reason, total_seconds=share, started_at=begun, together=together)
+        fuse = self._conditions.fuse
+        report = Report(outcome, reason, total_seconds=share, started_at=begun, together=together, fuse=fuse)
         return GivenUp((report,) * together)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from bench.devices import Lane, gpu_lane, lanes
 from bench.errors import UsageError
 from bench.provenance import cores
+from bench.worker import scrub
 
 INSTALL = "pip install 'activation-bench[ray]'"
 
@@ -102,6 +103,23 @@ def connect(cluster: Cluster) -> None:
             f"no Ray cluster answers at {address} ({first}): start one with `ray start --head`, "
             "and give it and this run the same RAY_AUTH_MODE and RAY_AUTH_TOKEN"
         ) from None
+
+
+def living() -> frozenset[str]:
+    """Ray's names of the nodes that are alive, as far as it has noticed."""
+    import ray
+
+    return frozenset(node["NodeID"] for node in ray.nodes() if node["Alive"])
+
+
+def why(error: Exception) -> str:
+    """In few words, out of Ray's long texts: a traceback on the node ends with what went wrong."""
+    import ray
+
+    if isinstance(error, ray.exceptions.RayActorError) and not error.actor_init_failed:
+        return "its node, or Ray's actor there, is gone"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return scrub(lines[-1])[:200] if lines else type(error).__name__
 
 
 def _knock(address: str) -> None:

@@ -10,120 +10,21 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any
 
 from bench import provenance
-from bench.devices import Lane
 from bench.errors import UsageError
-from bench.messages import Assignment, Lost, Origin, Progress
-from bench.pool import Conditions, Message, Slot
-from bench.queue import Job
-from bench.ray_cluster import Cluster, connect
-from bench.worker import scrub
+from bench.pool import Conditions
+from bench.ray_cluster import Cluster, connect, living, why
+from bench.ray_slot import RaySlot, Slots
+from bench.ray_worker import Post
 
 LOOK_EVERY = 5.0
 """Seconds between two looks at what the cluster has room for."""
 PATIENCE = 30.0
 """Seconds without any room after which the user is told."""
-
-
-class RaySlot(Slot):
-    """An actor of the cluster, with a worker process beside it; without an actor a job waits for one."""
-
-    def __init__(self, lane: Lane, conditions: Conditions, retire: Callable[[RaySlot], None]) -> None:
-        super().__init__(lane, conditions)
-        self.post: Any = None
-        """The actor, None where there is none (yet)."""
-        self.call: Any = None
-        """Ray's promise of the next message, None where none is due."""
-        self.due = False
-        """Whether that promise is known to be kept."""
-        self._retire = retire
-
-    def attach(self, post: Any) -> None:
-        """Take an actor that has come up, and hand it the job that waited for it."""
-        self.post = post
-        if self.job is not None:
-            self._hand_over(self.job)
-
-    def hear(self) -> Message | None:
-        """See `Slot.hear`; time limits are kept on the node."""
-        if not self.due:
-            return None
-        import ray
-
-        call, self.call, self.due = self.call, None, False
-        try:
-            message: Message | None = ray.get(call)
-        except ray.exceptions.RayError as error:
-            self._drop()
-            return Lost(_why(error))
-        if message is None or isinstance(message, Progress):
-            self.progress = message or self.progress
-            self.call = self.post.hear.remote()
-        return message
-
-    def finish(self, keep_worker: bool) -> None:
-        """See `Slot.finish`."""
-        super().finish(keep_worker)
-        if self.post is None:
-            self._retire(self)
-
-    def stop(self) -> None:
-        """See `Slot.stop`; an actor that is amid a job goes along."""
-        self.task = None
-        if self.call is not None:
-            self._drop()
-        elif self.post is not None:
-            self.post.stop.remote()
-
-    def _spawn(self, job: Job) -> None:
-        """Nothing: the node starts the process when it gets the job."""
-
-    def _send(self, assignment: Assignment) -> None:
-        if self.post is not None and self.job is not None:
-            self._hand_over(self.job)
-
-    def _hand_over(self, job: Job) -> None:
-        self.call = self.post.run.remote(_bare(job))
-
-    def _drop(self) -> None:
-        import ray
-
-        with contextlib.suppress(ray.exceptions.RayError):
-            ray.kill(self.post)  # one that cannot be reached may be alive all the same, and busy with what is run again
-        self.post = self.call = self.task = None
-        self.due = False
-
-
-class Slots(Sequence[RaySlot]):
-    """The slots that there are at the moment; going through them bears that some come and go meanwhile."""
-
-    def __init__(self) -> None:
-        self._held: list[RaySlot] = []
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def __iter__(self) -> Iterator[RaySlot]:
-        return iter(tuple(self._held))
-
-    @overload
-    def __getitem__(self, index: int) -> RaySlot: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[RaySlot]: ...
-    def __getitem__(self, index: int | slice) -> RaySlot | Sequence[RaySlot]:
-        return self._held[index]
-
-    def add(self, slot: RaySlot) -> None:
-        """One more."""
-        self._held.append(slot)
-
-    def remove(self, slot: RaySlot) -> None:
-        """One less."""
-        self._held.remove(slot)
 
 
 class RayEngine:
@@ -142,8 +43,9 @@ class RayEngine:
         self._slots = Slots()
         self._greetings: dict[Any, Any] = {}
         """Actors that have not come up yet, by the promise of their greeting."""
-        self._refused: list[Any] = []
-        """Actors on nodes with another commit; they stay, so that Ray puts no other there."""
+        self._refused: dict[Any, str] = {}
+        """Actors on nodes with another commit, and which nodes; they stay, so that Ray puts no other there."""
+        self._said: set[str] = set()
         self._origin = provenance.here()
         connect(cluster)
         self.lane = cluster.lane()
@@ -193,7 +95,10 @@ class RayEngine:
         """Ask for as many actors as there is room for by now."""
         self._next_look = time.monotonic() + LOOK_EVERY
         self.wanted = self._cluster.workers or self._cluster.room(self.lane)
-        have = sum(slot.post is not None for slot in self._slots) + len(self._greetings) + len(self._refused)
+        alive = living()
+        self._drop_dead(alive)
+        homes = (*(slot.home for slot in self._slots), *self._refused.values())
+        have = sum(home in alive for home in homes) + len(self._greetings)
         for _ in range(self.wanted - have):
             post = self._hire()
             self._greetings[post.greet.remote()] = post
@@ -204,8 +109,6 @@ class RayEngine:
 
     def _hire(self) -> Any:
         import ray
-
-        from bench.ray_worker import Post
 
         remote: Any = ray.remote(Post)
         wanted = remote.options(num_cpus=self.lane.threads, num_gpus=self._cluster.gpus, max_restarts=0)
@@ -218,29 +121,46 @@ class RayEngine:
         post = self._greetings.pop(call)
         try:
             greeting = ray.get(call)
-        except ray.exceptions.RayActorError as error:
-            if error.actor_init_failed:
-                why = f"a node of the Ray cluster cannot run cells ({_why(error)})"
-                raise UsageError(f"{why}: install the suite there, at the driver's commit") from None
-            return  # its node is gone already; another is asked for at the next look
+        except ray.exceptions.RayError as error:
+            self._failed(post, error)
+            return
         if greeting.origin.commit != self._origin.commit:
-            self._refuse(post, greeting.node, greeting.origin)
+            self._refused[post] = greeting.home
+            theirs, ours = (name and name[:12] for name in (greeting.origin.commit, self._origin.commit))
+            node = f"the node {greeting.node} has commit {theirs} of the suite, not {ours}"
+            self._leave_out(f"{node}: bring all nodes to one commit")
             return
         for slot in self._slots:
             if slot.post is None:
-                slot.attach(post)
+                slot.attach(post, greeting)
                 return
         slot = self._slot()
-        slot.attach(post)
+        slot.attach(post, greeting)
         self._slots.add(slot)
 
-    def _refuse(self, post: Any, node: str, origin: Origin) -> None:
-        self._refused.append(post)
-        theirs, ours = (name and name[:12] for name in (origin.commit, self._origin.commit))
-        sentence = f"the node {node} has commit {theirs} of the suite, not {ours}: bring all nodes to one commit"
+    def _failed(self, post: Any, error: Exception) -> None:
+        """An actor did not come up; another is asked for at a later look."""
+        import ray
+
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.kill(post)  # it may only be out of reach, and would keep its room
+        if isinstance(error, ray.exceptions.RayActorError) and not error.actor_init_failed:
+            return  # its node is gone already
+        self._next_look = time.monotonic() + PATIENCE  # Ray may choose the same node again
+        node = f"a node of the Ray cluster cannot run cells ({why(error)})"
+        self._leave_out(f"{node}: install the suite there, at the driver's commit")
+
+    def _leave_out(self, sentence: str) -> None:
+        """Tell the user of a node that runs nothing, once.
+
+        Raises:
+            UsageError: there is no other.
+        """
         if not self._greetings and all(slot.post is None for slot in self._slots):
             raise UsageError(sentence)
-        self._say(f"Left out: {sentence}")
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._say(f"Left out: {sentence}")
 
     def _slot(self) -> RaySlot:
         return RaySlot(self.lane, self._conditions, self._retired)
@@ -248,28 +168,20 @@ class RayEngine:
     def _retired(self, slot: RaySlot) -> None:
         """A slot has lost its actor; the last one stays, and waits for another."""
         self._alarm = time.monotonic() + PATIENCE
+        self._remove(slot)
+        home = slot.greeting and slot.greeting.home  # Ray may take seconds to notice that all of it is gone
+        self._drop_dead(living() - {home})
+
+    def _drop_dead(self, alive: Collection[str]) -> None:
+        """Idle actors say nothing when their node goes, and would be handed a job; others are asked for instead."""
+        for slot in self._slots:
+            if slot.job is None and slot.home is not None and slot.home not in alive:
+                slot.drop()
+                self._remove(slot)
+
+    def _remove(self, slot: RaySlot) -> None:
         if len(self._slots) > 1:
             self._slots.remove(slot)
-
-
-def _bare(job: Job) -> Job:
-    """The job as data: without the author's function, and without recipes, whose classes may be a plugin's."""
-    from activations import Activation
-
-    first = job.cells[0]
-    activation = Activation.from_graph(first.activation.name, first.activation.graph, first.activation.formula)
-    spec = replace(first.task, recipes={})
-    return Job(tuple(replace(cell, task=spec, activation=activation) for cell in job.cells))
-
-
-def _why(error: Exception) -> str:
-    """In few words, out of Ray's long texts: a traceback on the node ends with what went wrong."""
-    import ray
-
-    if isinstance(error, ray.exceptions.RayActorError) and not error.actor_init_failed:
-        return "its node, or Ray's actor there, is gone"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return scrub(lines[-1])[:200] if lines else type(error).__name__
 
 
 def _to_user(sentence: str) -> None:

@@ -36,6 +36,8 @@ class Greeting:
 
     node: str
     """Its address."""
+    home: str
+    """Ray's name of it, under which it is listed as alive or not."""
     origin: Origin
 
 
@@ -55,16 +57,16 @@ class Post:
 
     def greet(self) -> Greeting:
         """Say where this is, and what is installed there."""
-        return Greeting(self._address, self._origin)
+        return Greeting(self._address, _home(), self._origin)
 
     def run(self, job: Job) -> Message | None:
-        """Start a job; answers as `hear` does."""
+        """Start a job, and say so at once: a driver that hears nothing knows that it did not begin."""
         missing = self._missing()
         if missing is not None:
             return missing
         with _nameless_main():
             self._slot.start(job)
-        return self.hear()
+        return None
 
     def hear(self) -> Message | None:
         """How the job ended, as soon as it has; else, a little later, how far it is, None where it has not said."""
@@ -122,6 +124,13 @@ def _address() -> str:
     import ray
 
     return ray.util.get_node_ip_address()
+
+
+def _home() -> str:
+    import ray
+
+    name: str = ray.get_runtime_context().get_node_id()
+    return name
 
 
 @contextmanager

@@ -187,7 +187,7 @@ class Runner:
                 elif isinstance(message, Skipped):
                     self._skip(slot, slot.job, message.reason)
                 elif isinstance(message, Lost):
-                    self._lost(slot, slot.job, message.reason)
+                    self._lost(slot, slot.job, message)
 
     def _answered(self, slot: Slot, job: Job, answer: Answer) -> None:
         slot.finish(keep_worker=not answer.fatal)
@@ -222,15 +222,17 @@ class Runner:
         self._summary.skipped[job.task] = reason
         self._display.skipped(job.task, reason, self._queue.drop(job.task) + len(job.cells))
 
-    def _lost(self, slot: Slot, job: Job, reason: str) -> None:
+    def _lost(self, slot: Slot, job: Job, lost: Lost) -> None:
         """Run the cells of a worker that is gone again; a cell that has lost several is what ends them."""
         slot.finish(keep_worker=False)
-        self._losses.update(cell.id for cell in job.cells)
+        if lost.begun:
+            self._losses.update(cell.id for cell in job.cells)
         if len(job.cells) == 1 and self._losses[job.cells[0].id] >= MOST_LOSSES:
-            self._finished(slot, job.cells[0], Report("crashed", f"{MOST_LOSSES} workers were lost with it: {reason}"))
+            reason = f"{MOST_LOSSES} workers were lost with it: {lost.reason}"
+            self._finished(slot, job.cells[0], replace(lost.report or Report("crashed"), reason=reason))
             return
-        self._wait_again(job, alone=len(job.cells) > 1)
-        self._display.note(f"{job.label}: {reason}; it is run again")
+        self._wait_again(job, alone=lost.begun and len(job.cells) > 1)
+        self._display.note(f"{job.label}: {lost.reason}; it is run again")
 
     def _wait_again(self, job: Job, alone: bool) -> None:
         for cell in job.cells:

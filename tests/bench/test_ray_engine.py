@@ -5,6 +5,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,8 @@ from bench.plan import Cell, make_plan
 from bench.pool import Conditions
 from bench.progress import Lines
 from bench.ray_cluster import Cluster
-from bench.ray_engine import RayEngine, Slots
+from bench.ray_engine import RayEngine
+from bench.ray_slot import Slots
 from bench.records import Record
 from bench.run import Runner, Summary
 from bench.store import Store
@@ -91,12 +93,14 @@ def run(root: Path, engine: RayEngine, cells: Sequence[Cell], **options: Any) ->
     return Runner(Store(root), engine, Lines(io.StringIO()), **options).run(cells)
 
 
-class BothAtOnce(RayEngine):
-    """Begins once actors of both nodes have come up."""
+class AllAtOnce(RayEngine):
+    """Begins once so many actors have come up."""
+
+    first = 2
 
     def open(self) -> Slots:
         slots = super().open()
-        while len(slots) < 2:
+        while sum(slot.post is not None for slot in slots) < self.first:
             self.wait(1)
         return slots
 
@@ -127,7 +131,7 @@ def test_a_node_is_killed_in_the_middle(
     watch = Watch(
         {6: lambda: nodes.remove_node(doomed, allow_graceful=False), 8: lambda: nodes.add_node(num_cpus=1, wait=False)}
     )
-    summary = Runner(Store(tmp_path), BothAtOnce(CPUS, conditions(tmp_path)), watch).run(cells)
+    summary = Runner(Store(tmp_path), AllAtOnce(CPUS, conditions(tmp_path)), watch).run(cells)
     records = Store(tmp_path).load().records
     assert sorted(record.id for record in records) == sorted(cell.id for cell in cells)
     assert {record.outcome for record in records} == {"ok"}
@@ -138,6 +142,133 @@ def test_a_node_is_killed_in_the_middle(
     assert len({process for *_, process in ran}) >= 2
     for node in tuple(nodes.worker_nodes):
         nodes.remove_node(node)
+
+
+class Lone(AllAtOnce):
+    """Begins with three actors, and does something once a cell runs."""
+
+    first = 3
+
+    def __init__(self, *args: Any, act: Callable[[], object]) -> None:
+        super().__init__(*args)
+        self._acts = [act]
+
+    def wait(self, seconds: float) -> None:
+        super().wait(seconds)
+        if self._acts and any(slot._heard for slot in self._slots):
+            self._acts.pop()()
+
+
+def test_idle_workers_go_with_their_node(
+    nodes: Any, trace: Path, tmp_path: Path, plan: Callable[..., tuple[Cell, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One busy and two idle ones, as many as a cell may lose; another node takes over."""
+    monkeypatch.setattr("bench.ray_engine.LOOK_EVERY", 0.5)
+    doomed = nodes.add_node(num_cpus=3, num_gpus=1, env_vars={"FAKE_PAUSE": "5"})
+
+    def lose() -> None:
+        nodes.remove_node(doomed, allow_graceful=False)
+        nodes.add_node(num_cpus=3, num_gpus=1)
+
+    cells, watch = plan("good"), Watch({})
+    engine = Lone(Cluster(None, "cuda", gpu_share=0.25), conditions(tmp_path), act=lose)
+    Runner(Store(tmp_path), engine, watch).run(cells)
+    for node in tuple(nodes.worker_nodes):
+        nodes.remove_node(node)
+    records = Store(tmp_path).load().records
+    assert [(record.id, record.outcome) for record in records] == [(cells[0].id, "ok")]
+    assert watch.notes == ["fake-good relu seed 0: its node, or Ray's actor there, is gone; it is run again"]
+
+
+def test_an_actor_that_was_dead_before_its_job_is_no_loss(
+    nodes: Any, trace: Path, tmp_path: Path, plan: Callable[..., tuple[Cell, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.ray_engine.LOOK_EVERY", 0.2)
+    monkeypatch.setattr("bench.run.MOST_LOSSES", 1)
+
+    class Dead(AllAtOnce):
+        first = 1
+
+        def open(self) -> Slots:
+            import ray
+
+            slots = super().open()
+            ray.kill(slots[0].post)
+            return slots
+
+    watch = Watch({})
+    Runner(Store(tmp_path), Dead(CPUS, conditions(tmp_path)), watch).run(plan("good"))
+    assert [record.outcome for record in Store(tmp_path).load().records] == ["ok"]
+    assert len(watch.notes) == 1
+
+
+def test_a_node_without_the_suite_is_left_out(
+    nodes: Any, trace: Path, tmp_path: Path, plan: Callable[..., tuple[Cell, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It joins in the middle; alone, it ends the run in a sentence."""
+    monkeypatch.setattr("bench.ray_engine.LOOK_EVERY", 0.5)
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['bench'] = None\n")
+    bare = {"num_cpus": 2, "num_gpus": 1, "env_vars": {"PYTHONPATH": str(tmp_path)}}
+    said: list[str] = []
+    cells = plan("good", seeds=range(4))
+    engine = RayEngine(CPUS, conditions(tmp_path), said.append)
+
+    def tried() -> None:
+        for _ in range(120):
+            if not said:
+                engine.wait(0.5)
+                time.sleep(0.5)
+
+    watch = Watch({1: lambda: nodes.add_node(**bare), 2: tried})
+    Runner(Store(tmp_path), engine, watch).run(cells)
+    with pytest.raises(UsageError, match=r"cannot run cells .*: install the suite there"):
+        run(tmp_path / "alone", RayEngine(Cluster(None, "cuda"), conditions(tmp_path)), cells)
+    for node in tuple(nodes.worker_nodes):
+        nodes.remove_node(node)
+    assert [record.outcome for record in Store(tmp_path).load().records] == ["ok"] * 4
+    (sentence,) = said
+    assert sentence.startswith("Left out: a node of the Ray cluster cannot run cells (")
+
+
+def test_an_actor_that_cannot_greet_ends_in_a_sentence(
+    nodes: Any, trace: Path, tmp_path: Path, plan: Callable[..., tuple[Cell, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Mute:
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def greet(self) -> None:
+            raise ValueError("no voice")
+
+    monkeypatch.setattr("bench.ray_engine.Post", Mute)
+    with pytest.raises(UsageError, match=r"cannot run cells \(ValueError: no voice\)"):
+        run(tmp_path, RayEngine(CPUS, conditions(tmp_path)), plan("good"))
+
+
+def test_a_loss_says_where_it_was(
+    nodes: Any, trace: Path, tmp_path: Path, plan: Callable[..., tuple[Cell, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An actor killed amid its only cell, again and again: the record is of the node, not of the driver."""
+    monkeypatch.setattr("bench.ray_engine.LOOK_EVERY", 0.2)
+    monkeypatch.setattr("bench.run.MOST_LOSSES", 1)
+    held = replace(conditions(tmp_path), fuse=True)
+
+    class Killing(RayEngine):
+        def wait(self, seconds: float) -> None:
+            import ray
+
+            super().wait(seconds)
+            for slot in self._slots:
+                if slot.progress and slot.greeting:
+                    slot.greeting = replace(slot.greeting, origin=replace(slot.greeting.origin, cpu="another"))
+                    ray.kill(slot.post)
+
+    summary = run(tmp_path, Killing(CPUS, held), plan("sleeps"))
+    (record,) = summary.recorded
+    assert (record.outcome, record.machine.cpu, record.machine.fused) == ("crashed", "another", True)
+    assert record.reason == "1 workers were lost with it: its node, or Ray's actor there, is gone"
+    assert record.times.total > 0
+    assert record.started_at
 
 
 def test_cells_end_as_they_do_on_one_machine(
@@ -182,7 +313,7 @@ def test_two_cells_share_a_gpu_that_ray_names(
     curious = tmp_path / "curious.py"
     curious.write_text(CURIOUS.format(plugin=str(PLUGIN), trace=str(trace)))
     node = nodes.add_node(num_cpus=2, num_gpus=1)
-    engine = BothAtOnce(Cluster(None, "cuda", gpu_share=0.5), conditions(tmp_path, plugins=[curious]))
+    engine = AllAtOnce(Cluster(None, "cuda", gpu_share=0.5), conditions(tmp_path, plugins=[curious]))
     summary = run(tmp_path, engine, plan("good", seeds=(0, 1)))
     nodes.remove_node(node)
     assert [(record.machine.device, record.machine.threads) for record in summary.recorded] == [("cuda", 1)] * 2

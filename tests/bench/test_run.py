@@ -13,10 +13,11 @@ import activations
 from bench.build import build_record
 from bench.devices import lanes
 from bench.errors import StoreError
-from bench.messages import Answer, Lost, Report
+from bench.messages import Answer, Lost, Origin, Report
 from bench.plan import Cell, make_plan
-from bench.pool import Conditions, Local, Message
+from bench.pool import Conditions, Local, LocalSlot, Message
 from bench.progress import Lines
+from bench.queue import Job
 from bench.records import Record
 from bench.run import Runner, Summary
 from bench.store import Store
@@ -103,6 +104,24 @@ def test_a_report_that_makes_no_record_is_a_crash(plan: MakePlan) -> None:
     record = build_record(plan("good")[0], report, lanes("cpu", 1)[0])
     assert record.outcome == "crashed"
     assert "metrics.loss" in record.reason
+
+
+def test_such_a_crash_keeps_where_and_how_the_cell_ran(plan: MakePlan) -> None:
+    origin = Origin("another", 3, 4.5, {"python": "3.0"}, "c0ffee", True)
+    report = Report("ok", score=1.0, metrics={"loss": "abc"}, together=3, fuse=True, origin=origin)  # type: ignore[dict-item]
+    record = build_record(plan("good")[0], report, lanes("cpu", 1)[0])
+    assert (record.outcome, record.score, record.metrics) == ("crashed", None, {})
+    assert (record.machine.cpu, record.machine.cores, record.machine.memory_gib) == ("another", 3, 4.5)
+    assert (record.versions, record.commit, record.dirty) == ({"python": "3.0"}, "c0ffee", True)
+    assert (record.times.together, record.machine.fused) == (3, True)
+
+
+def test_a_cell_that_is_given_up_keeps_how_it_ran(tmp_path: Path, plan: MakePlan) -> None:
+    conditions = Conditions(None, (PLUGIN,), 120, tmp_path, tmp_path, fuse=True)
+    slot = LocalSlot(lanes("cpu", 1)[0], conditions)
+    slot.job = Job(plan("good", functions=("relu",)))
+    (report,) = slot._given_up("timeout", "too long").reports
+    assert (report.outcome, report.fuse) == ("timeout", True)
 
 
 def test_a_cell_that_takes_too_long_is_given_up(tmp_path: Path, plan: MakePlan) -> None:
@@ -243,9 +262,10 @@ def test_seeds_that_fail_together_are_tried_alone(tmp_path: Path, plan: MakePlan
 class Lossy(Local):
     """An engine whose first workers vanish with their cells, as when a machine of a cluster goes."""
 
-    def __init__(self, *args: Any, losses: int) -> None:
+    def __init__(self, *args: Any, losses: int, lost: Lost) -> None:
         super().__init__(*args)
         self.losses = losses
+        self.lost = lost
         for slot in self.open():
             slot.hear = self._losing(slot.hear)  # type: ignore[method-assign]
 
@@ -254,20 +274,41 @@ class Lossy(Local):
             message = hear()
             if isinstance(message, Answer) and self.losses:
                 self.losses -= 1
-                return Lost("the machine is gone")
+                return self.lost
             return message
 
         return answer
 
 
-@pytest.mark.parametrize(("losses", "outcomes"), [(2, ["ok", "ok"]), (3, ["crashed", "ok"])])
-def test_cells_of_a_lost_worker_run_again(tmp_path: Path, plan: MakePlan, losses: int, outcomes: list[str]) -> None:
-    """Put back before all others, the first cell loses them all; after three it is what ends its workers."""
-    conditions = Conditions(None, (PLUGIN,), 120, tmp_path / ".logs", tmp_path / ".programs")
-    engine = Lossy(lanes("cpu", 1), conditions, losses=losses)
-    summary = Runner(Store(tmp_path), engine, Lines(io.StringIO())).run(plan("good"))
-    assert [record.outcome for record in summary.recorded] == outcomes
-    assert len(Store(tmp_path).load().records) == 2
+ELSEWHERE = Report("crashed", started_at="then", fuse=True, origin=Origin("another", 3, 4.5, {}, "c0ffee", None))
+
+
+def lossy(root: Path, cells: Sequence[Cell], losses: int, lost: Lost) -> list[Record]:
+    conditions = Conditions(None, (PLUGIN,), 120, root / ".logs", root / ".programs")
+    engine = Lossy(lanes("cpu", 1), conditions, losses=losses, lost=lost)
+    summary = Runner(Store(root), engine, Lines(io.StringIO())).run(cells)
+    assert len(Store(root).load().records) == len(summary.recorded) == len(cells)
+    return summary.recorded
+
+
+@pytest.mark.parametrize(
+    ("losses", "begun", "outcomes"),
+    [(2, True, ["ok", "ok"]), (3, True, ["crashed", "ok"]), (4, False, ["ok", "ok"])],
+)
+def test_cells_of_a_lost_worker_run_again(
+    tmp_path: Path, plan: MakePlan, losses: int, begun: bool, outcomes: list[str]
+) -> None:
+    """Put back before all others, the first cell loses them all; after three that it began on it is what ends them."""
+    records = lossy(tmp_path, plan("good"), losses, Lost("the machine is gone", begun))
+    assert [record.outcome for record in records] == outcomes
+
+
+def test_a_cell_that_lost_its_workers_is_recorded_where_it_ran(tmp_path: Path, plan: MakePlan) -> None:
+    lost = Lost("the machine is gone", report=ELSEWHERE)
+    (record,) = lossy(tmp_path, plan("good", functions=("relu",)), 3, lost)
+    assert (record.outcome, record.reason) == ("crashed", "3 workers were lost with it: the machine is gone")
+    assert (record.machine.cpu, record.machine.fused, record.commit) == ("another", True, "c0ffee")
+    assert record.started_at == "then"
 
 
 def test_cells_in_work_are_given_up_at_the_limit(tmp_path: Path, plan: MakePlan) -> None:
