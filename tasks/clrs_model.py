@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import haiku as hk
@@ -128,11 +129,39 @@ def count_relus(program: Any) -> int:
     return total
 
 
+@dataclass(frozen=True)
+class OverSeeds:
+    """A model's functions over a leading axis of seeds; what each compiled is kept with it."""
+
+    step: Callable[..., Any]
+    """(parameters, keys, feedback, optimizer state) to (losses, parameters, optimizer state)."""
+    validate: Callable[..., Any]
+    """(parameters, features), each seed on its own, to predictions and whether the raw outputs were finite."""
+    test: Callable[..., Any]
+    """The same, all seeds on one batch."""
+
+
 class GuardedModel(BaselineModel):
     """The package's model, whose predictions also say whether the network's raw outputs were finite.
 
     The package takes the argmax of whatever comes out, so that NaN turns into a finite, scored prediction.
     """
+
+    @cached_property
+    def over_seeds(self) -> OverSeeds:
+        """The functions that train and test several seeds at once, made once for each model."""
+
+        def step(params: Any, key: Any, feedback: Any, state: Any) -> Any:
+            return self._feedback(params, key, feedback, state, 0)
+
+        def predict(params: Any, features: Any) -> Any:
+            return self._predict(params, jax.random.PRNGKey(0), features, 0, False, False)
+
+        return OverSeeds(
+            step=jax.jit(jax.vmap(step), donate_argnums=(0, 3)),
+            validate=jax.jit(jax.vmap(predict)),
+            test=jax.jit(jax.vmap(predict, in_axes=(0, None))),
+        )
 
     def _predict(self, params: Any, rng_key: Any, features: Any, algorithm_index: int, *flags: bool) -> Any:
         return_hints, return_all_outputs = flags

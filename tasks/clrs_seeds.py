@@ -10,8 +10,7 @@ Importing this file imports jax, haiku and clrs: import it as `tasks.clrs_model`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +47,11 @@ def train_and_test(
         program = program_for(algorithm, activation, recipe, context.device, openings[0].spec, examples[0])
         keys = jnp.stack([jax.random.PRNGKey(opening.key) for opening in openings])
         trial = _Trials(program.model, recipe, context, streams)
-        with Stopwatch() as both:
-            trial.train(keys, seeds, program.executed)
-        injection = confirm_executed(injection, program.executed)
-        trial.test(*test_samples(algorithm, recipe, context))
+        with program.lent():
+            with Stopwatch() as both:
+                trial.train(keys, seeds, program.executed)
+            injection = confirm_executed(injection, program.executed)
+            trial.test(*test_samples(algorithm, recipe, context))
     share = 1 / len(seeds)
     return [
         end
@@ -66,40 +66,11 @@ def train_and_test(
     ]
 
 
-@dataclass(frozen=True)
-class Programs:
-    """The model's functions over a leading axis of seeds; what each compiled is kept with the model."""
-
-    step: Callable[..., Any]
-    """(parameters, keys, feedback, optimizer state) to (losses, parameters, optimizer state)."""
-    validate: Callable[..., Any]
-    """(parameters, features), each seed on its own, to predictions and whether the raw outputs were finite."""
-    test: Callable[..., Any]
-    """The same, all seeds on one batch."""
-
-
-@lru_cache(maxsize=1)  # as many models as `tasks.clrs_train` keeps
-def programs(model: Any) -> Programs:
-    """The functions of a `clrs_model.GuardedModel`, made once for each."""
-
-    def step(params: Any, key: Any, feedback: Any, state: Any) -> Any:
-        return model._feedback(params, key, feedback, state, 0)
-
-    def predict(params: Any, features: Any) -> Any:
-        return model._predict(params, jax.random.PRNGKey(0), features, 0, False, False)
-
-    return Programs(
-        step=jax.jit(jax.vmap(step), donate_argnums=(0, 3)),
-        validate=jax.jit(jax.vmap(predict)),
-        test=jax.jit(jax.vmap(predict, in_axes=(0, None))),
-    )
-
-
 class _Trials:
     """The networks in training, one a seed, and what has been measured of each."""
 
     def __init__(self, model: Any, recipe: Recipe, context: Context, streams: list[Iterator[Any]]) -> None:
-        self._model, self._programs = model, programs(model)
+        self._model, self._programs = model, model.over_seeds
         self._recipe, self._context, self._streams = recipe, context, streams
         self._histories = [History(recipe) for _ in streams]
         self._over: dict[int, Diverged] = {}

@@ -1,8 +1,8 @@
 """What a CLRS run takes from its seed, in the order in which it takes it: drawn in line, or ahead by another process.
 
 The samplers are Python loops over small arrays. Beside a GPU that is busy they can be the slower half of a step, so
-there every seed's stream is drawn by a process of its own, a few batches ahead. A CPU worker has no idle core to give:
-there the same stream is drawn in line.
+there a seed's stream is drawn by a process of its own, a few batches ahead, as far as there are cores for it. A CPU
+worker has no idle core to give: there the same stream is drawn in line.
 """
 
 from __future__ import annotations
@@ -88,12 +88,17 @@ def ahead_on(device: str) -> bool:
 
 @contextlib.contextmanager
 def streams(algorithm: str, seeds: Sequence[int], recipe: Recipe, ahead: bool) -> Iterator[list[Iterator[Any]]]:
-    """The streams of `seeds`, in order; processes that draw them ahead end with the block."""
+    """The streams of `seeds`, in order; processes that draw them `ahead` end with the block.
+
+    One core is left to this process and each other one takes one stream, so that at most `cores - 1` processes (and one
+    in any case) start up and share the memory, each with clrs and jax imported anew. The rest is drawn in line, which
+    costs every step the sampling of those seeds; it runs while the GPU works on the step before. A stream is the same
+    either way.
+    """
+    processes = max(1, _cores() - 1) if ahead else 0
     with contextlib.ExitStack() as stack:
-        if ahead:
-            yield [stack.enter_context(Ahead(algorithm, seed, recipe)) for seed in seeds]
-        else:
-            yield [draw(algorithm, seed, recipe) for seed in seeds]
+        far = [stack.enter_context(Ahead(algorithm, seed, recipe)) for seed in seeds[:processes]]
+        yield [*far, *(draw(algorithm, seed, recipe) for seed in seeds[processes:])]
 
 
 class Ahead:
@@ -159,4 +164,7 @@ def _environment() -> dict[str, str]:
 
 
 def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use; a worker's share of the machine is told to it as OMP_NUM_THREADS."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = os.environ.get("OMP_NUM_THREADS", "")
+    return min(cores, int(share)) if share.isdecimal() and int(share) > 0 else cores

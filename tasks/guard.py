@@ -51,23 +51,77 @@ class LossLog:
 
     def curve(self, points: int = CURVE_POINTS) -> list[float]:
         """Mean losses of up to `points` equal windows of the finite steps done so far, oldest first."""
-        losses = self._losses[: self.done].double().cpu()
-        finite = losses.isfinite()
-        if not finite.all():
-            losses = losses[: int((~finite).nonzero()[0])]
-        window = max(1, math.ceil(self.steps / points))
-        return [chunk.mean().item() for chunk in losses.split(window)] if len(losses) else []
+        return _thinned(self._losses[: self.done], self.steps, points)
 
     def _look(self, recent: torch.Tensor) -> None:
         self.latest = recent[-1].item()
         finite = math.isfinite(self.latest) if self._interval == 1 else bool(recent.isfinite().all())
         if not finite:
-            step = int((~self._losses[: self.done].isfinite()).nonzero()[0]) + 1
-            raise Diverged(f"the training loss was not finite at step {step} of {self.steps}", self.curves())
+            raise Diverged(_not_finite(self._losses[: self.done], self.steps), self.curves())
 
     def curves(self) -> dict[str, list[float]]:
         """The curve under its name in a record."""
         return {"train_loss": self.curve()}
+
+
+class SeedLosses:
+    """The training losses of several seeds, kept as `LossLog` keeps those of one; a seed that diverges ends alone."""
+
+    def __init__(self, steps: int, seeds: int, device: torch.device) -> None:
+        import torch
+
+        self._losses = torch.zeros(steps, seeds, device=device)
+        self._on_gpu = device.type == "cuda"
+        self._interval = GPU_CHECK_INTERVAL if self._on_gpu else 1
+        self._copy: _Copy | None = None
+        self._steps, self._done = steps, 0
+        self._latest = [math.nan] * seeds
+        self.over: dict[int, Diverged] = {}
+        """Seeds that diverged; on a GPU known as late as `LossLog.add` says."""
+
+    @property
+    def latest(self) -> list[float]:
+        """Losses at the last look, of the seeds that go on."""
+        return [loss for seed, loss in enumerate(self._latest) if seed not in self.over]
+
+    def add(self, losses: torch.Tensor) -> None:
+        """Append one step's losses, shape (seeds,)."""
+        self._losses[self._done] = losses
+        self._done += 1
+        if self._interval == 1 or self._done == self._steps:
+            self._look(self._losses[max(0, self._done - 2 * self._interval) : self._done])
+        elif self._done % self._interval == 0:
+            if self._copy is not None:
+                self._look(self._copy.arrived())
+            self._copy = _Copy(self._losses[self._done - self._interval : self._done], self._on_gpu)
+
+    def curves(self, seed: int) -> dict[str, list[float]]:
+        """The curve of one seed under its name in a record."""
+        return {"train_loss": _thinned(self._column(seed), self._steps, CURVE_POINTS)}
+
+    def _look(self, recent: torch.Tensor) -> None:
+        self._latest = recent[-1].tolist()
+        for seed, finite in enumerate(recent.isfinite().all(dim=0).tolist()):
+            if not finite and seed not in self.over:
+                self.over[seed] = Diverged(_not_finite(self._column(seed), self._steps), self.curves(seed))
+
+    def _column(self, seed: int) -> torch.Tensor:
+        return self._losses[: self._done, seed].contiguous()
+
+
+def _thinned(losses: torch.Tensor, steps: int, points: int) -> list[float]:
+    """Means of the finite losses that come first, of `steps` in all, in up to `points` equal windows."""
+    losses = losses.double().cpu()
+    finite = losses.isfinite()
+    if not finite.all():
+        losses = losses[: int((~finite).nonzero()[0])]
+    window = max(1, math.ceil(steps / points))
+    return [chunk.mean().item() for chunk in losses.split(window)] if len(losses) else []
+
+
+def _not_finite(losses: torch.Tensor, steps: int) -> str:
+    step = int((~losses.isfinite()).nonzero()[0]) + 1
+    return f"the training loss was not finite at step {step} of {steps}"
 
 
 class _Copy:

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from tasks.base import Context, Diverged, Measurement
-from tasks.guard import LossLog
+from tasks.guard import SeedLosses
+from tasks.kernels import late_notes
 from tasks.lab.data import mean_guess, open_sealed_shift
 from tasks.lab.problem import Array, Problem
 from tasks.lab.training import Trained, losses, train
@@ -48,16 +49,17 @@ def measure(
     try:
         trained = train(activation, problems, seeds, recipe, context.device, watch, context.fuse)
     except _AllDiverged:
-        return [watch.over[index] for index in range(len(seeds))]
-    curves = [log.curves() for log in watch.logs]
+        return [watch.log.over[index] for index in range(len(seeds))]
+    over = watch.log.over
+    curves = [watch.log.curves(index) for index in range(len(seeds))]
     for index, finite in enumerate(trained.finite.reshape(len(seeds), -1)):
         if not finite.all():
             reason = f"not finite after training: {_names(problems, ~finite)}"
-            watch.over.setdefault(index, Diverged(reason, curves[index]))
+            over.setdefault(index, Diverged(reason, curves[index]))
     with Stopwatch() as testing:
         opened = open_all(trained, recipe)
     times = [seconds / len(seeds) for seconds in (trained.stopwatch.wall, trained.stopwatch.cpu, testing.wall)]
-    return [watch.over.get(index) or _end(trained, split, curves[index], times) for index, split in enumerate(opened)]
+    return [over.get(index) or _end(trained, split, curves[index], times) for index, split in enumerate(opened)]
 
 
 class _AllDiverged(Exception):
@@ -65,30 +67,19 @@ class _AllDiverged(Exception):
 
 
 class _Watch:
-    """Looks at the losses of every step, seed by seed."""
+    """Looks at the losses of all seeds, on a CPU at every step."""
 
     def __init__(self, seeds: int, recipe: LabRecipe, context: Context) -> None:
-        device = torch.device(context.device)
-        self.logs = [LossLog(recipe.steps, device) for _ in range(seeds)]
-        self.over: dict[int, Diverged] = {}
-        """Seeds that diverged."""
-        self._steps, self._context = recipe.steps, context
+        self.log = SeedLosses(recipe.steps, seeds, torch.device(context.device))
+        self._seeds, self._steps, self._context = seeds, recipe.steps, context
 
     def __call__(self, step: int, loss: torch.Tensor) -> None:
         """Log the losses of all networks, (networks,); see `tasks.lab.training.Watch`."""
-        for index, own in enumerate(loss.reshape(len(self.logs), -1)):
-            if index not in self.over:
-                self._add(index, own)
-        latest = [log.latest for index, log in enumerate(self.logs) if index not in self.over]
-        if not latest:
+        own = loss.reshape(self._seeds, -1)
+        self.log.add(own.clamp(min=FLOOR).log().mean(dim=1).exp())  # geometric: one hard problem must not hide the rest
+        if not (latest := self.log.latest):
             raise _AllDiverged
         self._context.progress(step, self._steps, sum(latest) / len(latest))
-
-    def _add(self, index: int, loss: torch.Tensor) -> None:
-        try:  # the geometric mean: one hard problem must not hide the rest
-            self.logs[index].add(loss.clamp(min=FLOOR).log().mean().exp())
-        except Diverged as error:
-            self.over[index] = error
 
 
 def open_all(trained: Trained, recipe: LabRecipe) -> list[dict[str, Array]]:
@@ -128,8 +119,9 @@ def _end(
         train_seconds=train_seconds,
         train_cpu_seconds=train_cpu_seconds,
         eval_seconds=eval_seconds,
-        notes=("the sealed test shift was opened for this score", *trained.fused.notes),
+        notes=("the sealed test shift was opened for this score", *trained.fused.notes, *late_notes(trained.model)),
         compile_seconds=trained.fused.seconds / len(trained.data.seeds),
+        fused=trained.fused.wanted,
     )
 
 

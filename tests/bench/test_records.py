@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.compare import make_table
 from bench.errors import DamagedRecord
 from bench.records import Record, Tuning, cell_id, read_record
 
@@ -35,7 +36,31 @@ def test_a_file_has_a_line_a_field() -> None:
     lines = record.to_json().splitlines()
     assert lines[0] == "{"
     assert lines[-1] == "}"
-    assert len(lines) == 2 + len(Record.model_fields.keys() - {"tuning"})
+    assert len(lines) == 2 + len(Record.model_fields.keys() - {"tuning", "race"})
+
+
+def test_how_a_cell_was_run_travels_with_the_record() -> None:
+    plain = Record.model_validate(record_fields())
+    times = plain.times.model_copy(update={"together": 8, "compile": 2.5})
+    machine = plain.machine.model_copy(update={"fused": True})
+    record = plain.model_copy(update={"race": 0.01, "times": times, "machine": machine})
+    assert read_record(record.to_json(), "here") == record
+    assert read_record(plain.to_json(), "here") == plain
+
+
+def test_costs_are_divided_between_cells_that_were_run_alike() -> None:
+    def row(**changes: object) -> float | None:
+        """GELU's ratio of training time, its cell changed so."""
+        records = [Record.model_validate(record_fields(activation=name)) for name in ("relu", "gelu")]
+        gelu = records[1]
+        times = gelu.times.model_copy(update={"together": changes.get("together", 1)})
+        machine = gelu.machine.model_copy(update={"fused": changes.get("fused", False)})
+        records[1] = gelu.model_copy(update={"times": times, "machine": machine})
+        return make_table(records).by_label["gelu"].time_ratio
+
+    assert row() is not None
+    assert row(together=2) is None
+    assert row(fused=True) is None
 
 
 TUNING: dict[str, object] = {

@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -134,6 +135,31 @@ def test_a_cell_is_the_same_whichever_way_its_stream_is_drawn(
     monkeypatch.setattr("tasks.clrs_stream.ahead_on", lambda device: True)
     ahead = run("minimum", get("relu"))
     assert (ahead.curves, ahead.metrics) == (measured.curves, measured.metrics)
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (3, 2), (16, 4)])
+def test_samplers_leave_a_core_to_the_training(cores: int, processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import clrs_stream
+
+    def draw(*wanted: Any) -> Iterator[Any]:
+        return iter([("in line", *wanted)])
+
+    monkeypatch.setattr(clrs_stream, "_cores", lambda: cores)
+    monkeypatch.setattr(clrs_stream, "draw", draw)
+    monkeypatch.setattr(clrs_stream, "Ahead", lambda *wanted: nullcontext(iter([("ahead", *wanted)])))
+    with clrs_stream.streams("bfs", (5, 6, 7, 8), TINY, ahead=True) as streams:
+        found = [next(stream) for stream in streams]
+    ways = ["ahead"] * processes + ["in line"] * (4 - processes)
+    assert found == [(way, "bfs", seed, TINY) for way, seed in zip(ways, (5, 6, 7, 8), strict=True)]
+
+
+def test_a_worker_counts_its_share_of_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks import clrs_stream
+
+    monkeypatch.setattr("os.sched_getaffinity", lambda process: set(range(16)), raising=False)
+    for share, cores in (("4", 4), ("64", 16), ("", 16), ("0", 16), ("4,2", 16)):
+        monkeypatch.setenv("OMP_NUM_THREADS", share)
+        assert clrs_stream._cores() == cores
 
 
 def test_the_sampler_ends_with_a_training_that_diverges(monkeypatch: pytest.MonkeyPatch) -> None:

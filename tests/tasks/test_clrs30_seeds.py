@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from tasks.clrs30 import Recipe
 
 clrs_data.import_clrs()
 
-from tasks import clrs_shapes, clrs_train  # noqa: E402  (they import clrs)
+from tasks import clrs_seeds, clrs_shapes, clrs_train  # noqa: E402  (they import clrs)
 
 pytestmark = pytest.mark.filterwarnings("ignore:jax.nn.one_hot input should be integer:DeprecationWarning")  # clrs
 
@@ -71,10 +73,39 @@ def test_every_seed_measures_what_it_would_alone() -> None:
         ours, alone = measured(end), task("bfs").run(swish, seed, TINY, Context())
         np.testing.assert_allclose(ours.curves["train_loss"], alone.curves["train_loss"], rtol=1e-5)
         assert ours.curves["val_step"] == alone.curves["val_step"]
+        np.testing.assert_allclose(ours.curves["val_score"], alone.curves["val_score"], atol=5)  # in %: a few pointers
         assert ours.metrics.keys() == alone.metrics.keys()
         assert ours.score == pytest.approx(alone.score, abs=5)
         assert (ours.parameters, ours.injection, ours.notes) == (alone.parameters, alone.injection, alone.notes)
     assert len({measured(end).curves["train_loss"][0] for end in ends}) == len(SEEDS)
+
+
+def test_predictions_are_scored_against_the_outputs_of_their_own_seed() -> None:
+    """Every seed has other batches, of which its network gets another share right."""
+    right = (4, 1, 2)  # of 4
+
+    def predict(batch: list[Any]) -> Any:
+        answers = []
+        for feedback, count in zip(batch, right, strict=True):
+            (truth,) = feedback.outputs
+            moved = np.roll(truth.data, 1, axis=1)
+            moved[:count] = truth.data[:count]
+            answers.append({truth.name: type(truth)(truth.name, truth.location, truth.type_, moved)})
+        return clrs_seeds.stacked(answers), np.ones(len(SEEDS), bool)
+
+    with clrs_stream.streams("minimum", SEEDS, TINY, ahead=False) as streams:
+        openings, examples = [next(stream) for stream in streams], [next(stream) for stream in streams]
+        program = clrs_train.program_for("minimum", get("relu"), TINY, "cpu", openings[0].spec, examples[0])
+        trials = clrs_seeds._Trials(program.model, TINY, Context(), streams)
+        scores = trials._evaluate(([next(stream) for stream in streams] for _ in range(2)), predict, "test")
+    assert [scores[index]["score"] for index in range(len(SEEDS))] == pytest.approx([100, 25, 50])
+
+
+def test_only_the_seeds_that_got_better_take_their_new_parameters() -> None:
+    new, best = ({"w": sign * jnp.arange(1.0, 7).reshape(3, 2), "b": sign * jnp.arange(1.0, 4)} for sign in (1, -1))
+    chosen = clrs_seeds._choose(jnp.array([True, False, True]), new, best)
+    assert chosen["w"].tolist() == [[1, 2], [-3, -4], [5, 6]]
+    assert chosen["b"].tolist() == [1, -2, 3]
 
 
 def test_progress_is_the_mean_of_the_seeds_and_times_are_equal_shares() -> None:
@@ -191,20 +222,44 @@ def test_room_grows_in_leaps_and_never_shrinks() -> None:
 
 
 def test_seeds_of_one_network_share_what_was_compiled() -> None:
+    """In the order of a plan: all functions of one seed, then all of the next."""
     compiled: list[str] = []
 
     def listen(event: str, duration_secs: float, **_: str | int) -> None:
         compiled.append(event)
 
-    def run(seed: int) -> int:
+    def run(name: str, seed: int) -> int:
         compiled.clear()
-        task("minimum").run(get("relu"), seed, TINY, Context())
+        task("minimum").run(get(name), seed, TINY, Context())
         return sum("jaxpr_to_mlir" in event for event in compiled)
 
     clrs_train._latest.clear()
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:
-        first, again = run(0), run(1)
+        (first, other), (again, other_again) = ([run(name, seed) for name in ("relu", "tanh")] for seed in (0, 1))
     finally:
         jax.monitoring.unregister_event_duration_listener(listen)
     assert 0 < again < first / 2
+    assert other_again < other / 2
+    assert [program.activation.name for program in clrs_train._latest] == ["relu", "tanh"]
+    for program in clrs_train._latest:
+        assert program.model.params is None
+        assert program.model.opt_state is None
+
+
+def test_the_programs_of_the_last_networks_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clrs_train, "KEPT", 2)
+    clrs_train._latest.clear()
+    with clrs_stream.streams("minimum", (0,), TINY, ahead=False) as (stream,):
+        opening, example = next(stream), next(stream)
+
+    def program(name: str, recipe: Recipe = TINY) -> clrs_train.Program:
+        return clrs_train.program_for("minimum", get(name), recipe, "cpu", opening.spec, example)
+
+    relu, tanh = program("relu"), program("tanh")
+    assert program("relu") is relu
+    assert program("relu").model.over_seeds is relu.model.over_seeds
+    gelu = program("gelu")  # tanh was asked for longest ago
+    assert clrs_train._latest == [relu, gelu]
+    assert program("tanh") is not tanh
+    assert program("gelu", dataclasses.replace(TINY, hidden=4)) is not gelu

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import activations
+from tasks import guard
 from tasks.base import PROFILES, Context, Diverged, Measurement, SeedBatched
 from tasks.lab import FAMILIES, TASKS, LabRecipe, LabTask, problems
 from tasks.lab.report import FLOOR, log10_loss
@@ -159,6 +160,31 @@ def test_when_all_seeds_diverge_training_stops(monkeypatch: pytest.MonkeyPatch) 
     ends = task_of("harmonics").run_seeds(activations.get("relu"), (0, 1), SHORT, context)
     assert [isinstance(end, Diverged) for end in ends] == [True, True]
     assert told == [1, 2]
+
+
+@pytest.mark.parametrize("interval", [1, 20])  # as on a CPU, as on a GPU
+@pytest.mark.parametrize("bad", [0, 19, 20, 47, 52])
+def test_losses_of_seeds_are_watched_as_each_would_be_alone(interval: int, bad: int) -> None:
+    steps, cpu = 53, torch.device("cpu")
+    losses = torch.rand(steps, 3, generator=torch.Generator().manual_seed(0))
+    losses[bad, 1] = torch.nan
+    losses[bad + 1 :, 1] = 1.0  # it may look well again
+    together, alone = guard.SeedLosses(steps, 3, cpu), [guard.LossLog(steps, cpu) for _ in range(3)]
+    for log in (together, *alone):
+        log._interval = interval  # type: ignore[attr-defined]
+    ends: dict[int, Diverged] = {}
+    for step in range(steps):
+        together.add(losses[step])
+        for seed in {0, 1, 2} - set(ends):
+            try:
+                alone[seed].add(losses[step, seed])
+            except Diverged as error:
+                ends[seed] = error
+        assert together.over.keys() == ends.keys()
+        np.testing.assert_equal(together.latest, [log.latest for seed, log in enumerate(alone) if seed not in ends])
+    assert (str(together.over[1]), together.over[1].curves) == (str(ends[1]), ends[1].curves)
+    assert f"step {bad + 1} of 53" in str(ends[1])
+    assert [together.curves(seed) for seed in range(3)] == [log.curves() for log in alone]
 
 
 def test_the_task_says_how_many_seeds_are_worthwhile() -> None:
