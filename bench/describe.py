@@ -204,7 +204,7 @@ def _machine(record: Record) -> str:
     machine = record.machine
     place = machine.gpu if machine.gpu else f"{machine.cpu}, {machine.threads} of {machine.cores} cores a cell"
     shared = f", {record.times.together} seeds in one program" if record.times.together > 1 else ""
-    fused = ", fused kernels" if machine.fused else ""
+    fused = ", functions fused where possible" if machine.fused else ""
     return f"{place}{shared}{fused} (memory {machine.memory_gib:g} GiB)"
 
 

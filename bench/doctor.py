@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from bench import provenance
@@ -48,13 +50,14 @@ class Finding:
 
 def examine(data: Path, results: Path) -> Iterator[Finding]:
     """Look at Python, packages, the GPU, the results folder and the data."""
-    version = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("Python", sys.version_info >= (3, 11), True, f"{version}, 3.11 or newer is needed")
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("Python", sys.version_info >= (3, 11), True, f"{python}, 3.11 or newer is needed")
     yield from _packages()
     yield Finding(
         "machine", True, False, f"{provenance.cpu_name()}, {provenance.cores()} cores, {provenance.memory_gib():g} GiB"
     )
     yield _gpu()
+    yield from _extras()
     yield _folder(results)
     yield from _data(data)
 
@@ -75,8 +78,6 @@ def diagnose(data: Path, results: Path) -> int:
 
 
 def _packages() -> Iterator[Finding]:
-    from importlib.metadata import PackageNotFoundError, version
-
     for module, distribution in MODULES.items():
         try:
             found = importlib.util.find_spec(module) is not None
@@ -94,6 +95,15 @@ def _gpu() -> Finding:
     count = len(visible_gpus())
     text = f"{count} visible to torch" if count else "none visible to torch; small and paper are meant for one"
     return Finding("GPU", count > 0, False, text)
+
+
+def _extras() -> Iterator[Finding]:
+    """What some options of `bench run` need."""
+    compiler = next((name for name in ("g++", "clang++", "c++") if shutil.which(name)), "")
+    yield Finding("--fuse", bool(compiler), False, compiler or "on a CPU it needs a C++ compiler: install g++")
+    ray = importlib.util.find_spec("ray") is not None
+    text = version("ray") if ray else "needs Ray: pip install -e '.[ray]' -c constraints.txt"
+    yield Finding("--engine ray", ray, False, text)
 
 
 def _folder(results: Path) -> Finding:

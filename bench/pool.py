@@ -100,6 +100,7 @@ class Slot(ABC):
         kept = {
             "JAX_COMPILATION_CACHE_DIR": str(self._conditions.programs.resolve()),
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "TORCHINDUCTOR_COMPILE_THREADS": "1",  # a pool would outlive the worker
             "TORCHINDUCTOR_CACHE_DIR": str(self._conditions.programs.resolve() / "torch"),
         }
         return Setup(

@@ -253,7 +253,7 @@ def _stop(pairs: Sequence[tuple[float, float]], failures: int, terms: Terms, alp
 
 
 def stopped_rows(table: TaskTable) -> dict[str, Stop]:
-    """The rows of a table that were stopped, by label: recorded under `--race`, with fewer seeds than ReLU, and the
+    """The rows of a table that were stopped, by label: all recorded under `--race`, with fewer seeds than ReLU, and the
     test fires on the seeds that they have."""
     relu = table.by_label.get(BASELINE)
     if relu is None:
@@ -261,7 +261,7 @@ def stopped_rows(table: TaskTable) -> dict[str, Stop]:
     baseline, found = _ended(relu.records), {}
     for row in table.rows:
         levels = [record.race for record in row.records if record.race is not None]
-        if row.label in SPARED or not levels or len(row.records) >= len(relu.records):
+        if row.label in SPARED or len(levels) < len(row.records) or len(row.records) >= len(relu.records):
             continue
         stop = look(_ended(row.records), baseline, Terms.of(table.task), max(levels))
         if stop is not None:
@@ -274,7 +274,7 @@ def explain(stops: Mapping[str, Stop]) -> str:
     if not stops:
         return ""
     rows = "; ".join(f"{label}: {stop.sentence}" for label, stop in stops.items())
-    return f"Stopped early by racing (`bench run --race`): {rows}. {CAUTION}"
+    return f"Stopped early by racing: {rows}. {CAUTION} Without `--race` the same command runs the other seeds, too."
 
 
 def key_of(cell: Cell | Record) -> Key:

@@ -14,7 +14,7 @@ from bench.errors import UsageError
 from bench.provenance import cores
 from bench.worker import scrub
 
-INSTALL = "pip install 'activation-bench[ray]'"
+INSTALL = "run `pip install -e '.[ray]' -c constraints.txt` in the checkout"
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,12 @@ class Cluster:
     def room(self, lane: Lane) -> int:
         """How many cells at a time all living nodes can take, were they free of other work."""
         return sum(self._on(node, lane) for node in _nodes())
+
+    def no_room(self, lane: Lane) -> str:
+        """Why there is no room, and what to do."""
+        if self.device == "cuda" and not any(node["GPU"] for node in _nodes()):
+            return "no node of the Ray cluster has a GPU: use --device cpu, or add a node that has one"
+        return f"no node of the Ray cluster is large enough for a cell, which takes {self.needs(lane)}: add one that is"
 
     def needs(self, lane: Lane) -> str:
         """What a worker takes, in words."""

@@ -53,7 +53,7 @@ class RayEngine:
         """Cells at a time, for now."""
         if not self.wanted:
             self.close()
-            raise UsageError(f"no node of the Ray cluster has room for a cell, which takes {cluster.needs(self.lane)}")
+            raise UsageError(cluster.no_room(self.lane))
         self._next_look = self._alarm = 0.0
 
     def open(self) -> Slots:

@@ -115,7 +115,8 @@ def execute(
         _say(sentence)
     report(summary, spared)
     if request.time_limit is not None and summary.left > spared and not summary.interrupted:
-        _say(f"No further cell fits into {request.time_limit}; the same command goes on with the rest.")
+        go_on = "the same command goes on with the rest" if summary.recorded else "a longer limit starts some"
+        _say(f"No further cell fits into {request.time_limit}; {go_on}.")
     if summary.failed_earlier:
         _say(f"{count_of(summary.failed_earlier, 'cell')} failed earlier; --retry-failed runs such cells again.")
     return summary
@@ -135,6 +136,8 @@ def engine_of(request: Request, profile: Profile, conditions: Conditions) -> tup
     """
     device = device_of(request, profile)
     if request.engine == "local":
+        if request.ray_address is not None or request.gpu_share != 1:
+            raise UsageError("--ray-address and --gpu-share are for --engine ray: add it, or leave them out")
         places = lanes(device, request.workers)
         return Local(places, conditions), places
     if request.engine != "ray":

@@ -15,6 +15,7 @@ mkdir -p "$2"
 data=$(realpath "$1") out=$(realpath "$2") device=${3:-cuda} quick=${4:-}
 python=${PYTHON:-$(command -v python3 || command -v python)}
 cd "$(dirname "$0")/.."
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"  # this checkout, whichever is installed
 failed=0
 
 # table NAME SCRIPT OPTIONS...: a failing script takes no other with it.
@@ -39,13 +40,13 @@ table activation_speed-bfloat16 activation_speed --dtype bfloat16 "${few[@]}" --
 table activation_speed-float32 activation_speed "${few[@]}" --parts functions saved
 table activation_compile activation_speed --activations gelu-sinc-perturbation --parts compile
 [ -n "$quick" ] || table activation_network activation_speed --parts network
-table vision_speed vision_speed --networks "${networks[@]}" ${quick:+--rounds 1 --steps 1} \
+table vision_speed vision_speed --networks "${networks[@]}" ${quick:+--rounds 1 --steps 4} \
     ${TIMM_SCRIPT:+--script "$TIMM_SCRIPT"}
-table vision_profile vision_speed --networks "${networks[@]}" --profile ${quick:+--steps 1}
+table vision_profile vision_speed --networks "${networks[@]}" --profile ${quick:+--steps 4}
 table molecule_speed molecule_speed --data "$data" ${quick:+--rounds 1 --batches 5} ${OGB_EXAMPLE:+--script "$OGB_EXAMPLE"}
 table molecule_profile molecule_speed --data "$data" --profile ${quick:+--batches 5}
 for task in lab-polynomials clrs30-bellman_ford; do
-    table "seeds_together-$task" seeds_together --tasks "$task" ${quick:+--steps 5 --together 2}
+    table "seeds_together-$task" seeds_together --tasks "$task" ${quick:+--steps 5 --together 1 2}
 done
 table clrs_speed clrs_speed loops ${quick:+--steps 10 --rounds 1}
 table clrs_profile clrs_speed profile ${quick:+--steps 10}

@@ -226,11 +226,15 @@ def test_a_board_says_who_was_stopped(grid: Grid, ended: Ended) -> None:
     ((label, stop),) = stopped_rows(make_table(early)).items()
     assert (label, stop.pairs) == ("silu", 3)
     said = explain(stopped_rows(make_table(early)))
-    assert said.startswith("Stopped early by racing (`bench run --race`): silu: worse than ReLU beyond chance after 3")
+    assert said.startswith("Stopped early by racing: silu: worse than ReLU beyond chance after 3")
     assert "away from 0" in said
     assert (stopped_rows(make_table(records)), explain({})) == ({}, ""), "it has all of ReLU's seeds"
     unraced = [record.model_copy(update={"race": None}) for record in early]
     assert stopped_rows(make_table(unraced)) == {}
+    later = next(r for r in records if r.seed == 3 and r.activation.name == "silu")
+    resumed = [*early, later.model_copy(update={"race": None})]
+    seeds = {record.seed for record in resumed if record.activation.name == "silu"}
+    assert (seeds, stopped_rows(make_table(resumed))) == ({0, 1, 2, 3}, {}), "it was run on without --race"
     alone = [record for record in early if record.activation.name != "relu"]
     assert stopped_rows(make_table(alone)) == {}
 

@@ -1,5 +1,6 @@
 """A real Ray cluster on this machine: no cell is lost or doubled when a node goes, and cells end as they do here."""
 
+import fcntl
 import io
 import os
 import secrets
@@ -44,9 +45,11 @@ with open({trace!r}, "a") as trace:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def our_token() -> Iterator[None]:
-    """Before any test, since Ray looks when it is imported."""
-    with pytest.MonkeyPatch.context() as patch:
+def our_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Before any test, since Ray looks when it is imported; test processes take turns, for clusters share ports."""
+    turns = tmp_path_factory.getbasetemp().parent / "ray.lock"
+    with turns.open("w") as lock, pytest.MonkeyPatch.context() as patch:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         for name, value in OURS.items():
             patch.setenv(name, value)
         yield
@@ -340,7 +343,7 @@ def test_nodes_of_another_commit_run_nothing(
 
 
 def test_a_cluster_without_room_is_refused(nodes: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no node .* has room for a cell, which takes 1 CPU and 0.25 of a GPU"):
+    with pytest.raises(UsageError, match=r"no node .* has a GPU: use --device cpu"):
         RayEngine(Cluster(None, "cuda", gpu_share=0.25), conditions(tmp_path))
 
 

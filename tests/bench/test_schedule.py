@@ -63,7 +63,7 @@ def test_what_is_clearly_worse_is_stopped_and_nothing_else(
     table = make_table(records)
     assert [row.label for row in table.rows if len(row.records) < 8] == ["elu"]
     board = render(Store(tmp_path).load())
-    assert board.count("Stopped early by racing (`bench run --race`): elu: worse than ReLU") == 1
+    assert board.count("Stopped early by racing: elu: worse than ReLU") == 1
 
 
 def test_a_second_call_with_the_race_spares_the_same(tmp_path: Path, fake_tasks: dict[str, Task]) -> None:
@@ -118,7 +118,14 @@ def test_the_command_says_what_fits_and_what_is_left(tmp_path: Path) -> None:
     limits = ["--time-limit", "4s", "--workers", "1", "--results", str(tmp_path / "results")]
     done = run_bench("run", *options, *limits, FAKE_PAUSE="0.1")
     assert done.returncode == 0, done.stderr
-    assert "No further cell fits into 4s; the same command goes on with the rest." in done.stderr
+    assert "No further cell fits into 4s; " in done.stderr
     wrong = run_bench("run", *options, "--time-limit", "soon")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "a time limit is written like 90s, 30m, 2h or 1h30m, not 'soon'" in wrong.stderr
+
+
+def test_options_of_ray_are_not_ignored_without_it() -> None:
+    for option in (["--ray-address", "head:6379"], ["--gpu-share", "0.5"]):
+        done = run_bench("run", *option)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert "are for --engine ray" in done.stderr
