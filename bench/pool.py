@@ -21,6 +21,9 @@ from bench.profiles import base_of
 from bench.queue import Job
 from tasks.signals import interrupts_held
 
+PATIENCE = 3.0
+"""Seconds that a process has to end by itself before it is made to."""
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -60,10 +63,12 @@ class Slot(ABC):
 
     def start(self, job: Job) -> None:
         """Hand a job to the worker of its task, starting one where there is none."""
+        fresh = self.task != job.task
+        if fresh:
+            self.stop()
         self._begun = time.monotonic()
         self.job, self.progress = job, None
-        if self.task != job.task:
-            self.stop()
+        if fresh:
             self._spawn(job)
             self.task = job.task
         cell = job.cells[0]
@@ -165,8 +170,12 @@ class LocalSlot(Slot):
     def stop(self) -> None:
         """See `Slot.stop`."""
         if self._process is not None and self._pipe is not None:
+            if self.job is None:  # idle: let it end by itself, and clean up after the libraries
+                with contextlib.suppress(OSError):
+                    self._pipe.send(None)
+                self._process.join(PATIENCE)
             self._process.terminate()
-            self._process.join(3)
+            self._process.join(PATIENCE)
             if self._process.is_alive():
                 self._process.kill()
                 self._process.join()

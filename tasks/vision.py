@@ -172,7 +172,7 @@ _images: dict[tuple[str, Path | None], ImageSet] = {}
 
 def _held(source: Cifar | Digits, data: Path | None) -> ImageSet:
     """The images of a source, read and verified once a process: a worker runs many cells on them."""
-    key = source.name, data
+    key = repr(source), data
     if key not in _images:
         _images.clear()  # another data set's may take hundreds of MB
         _images[key] = source.load(data)

@@ -30,6 +30,8 @@ from tasks import Task
 
 from .conftest import PLUGIN, start_bench
 
+# Ray starts its processes by a fork that becomes another program at once; other tests may have imported jax before.
+pytestmark = pytest.mark.filterwarnings(r"ignore:os.fork\(\) was called:RuntimeWarning")
 CPUS = Cluster(None, "cpu")
 OURS = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
 """Nobody else on this machine gets at the clusters of these tests, and Ray keeps no token of theirs at home."""
@@ -367,7 +369,7 @@ def test_no_cluster_and_no_ray_are_said_in_a_sentence(tmp_path: Path, monkeypatc
     with pytest.raises(UsageError, match=r"no Ray cluster answers at 127\.0\.0\.1:1 "):
         RayEngine(Cluster("127.0.0.1:1", "cpu"), conditions(tmp_path))
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"pip install 'activation-bench\[ray\]'"):
+    with pytest.raises(UsageError, match=r"pip install -e '.\[ray\]'"):
         RayEngine(CPUS, conditions(tmp_path))
 
 
