@@ -94,7 +94,8 @@ class Report:
     together: int = 1
     """Seeds that the same program trained; times are equal shares of its time."""
     fuse: bool = False
-    """Whether injected functions were given fused kernels where that is possible; never so in JAX."""
+    """Whether injected functions were given fused kernels where that is possible, which JAX tasks never do; of a cell
+    that was given up, whether that was asked for."""
     origin: Origin | None = None
     """None for this machine."""
 

@@ -170,9 +170,7 @@ class LocalSlot(Slot):
     def stop(self) -> None:
         """See `Slot.stop`."""
         if self._process is not None and self._pipe is not None:
-            if self.job is None:  # idle: let it end by itself, and clean up after the libraries
-                with contextlib.suppress(OSError):
-                    self._pipe.send(None)
+            if self.dismiss():
                 self._process.join(PATIENCE)
             self._process.terminate()
             self._process.join(PATIENCE)
@@ -182,6 +180,14 @@ class LocalSlot(Slot):
             self._pipe.close()
             self._process.close()
         self._process = self._pipe = self.task = None
+
+    def dismiss(self) -> bool:
+        """Let an idle worker end by itself, and clean up after the libraries; False for one that is at work."""
+        if self._pipe is None or self.job is not None:
+            return False
+        with contextlib.suppress(OSError):  # it has ended
+            self._pipe.send(None)
+        return True
 
     def _spawn(self, job: Job) -> None:
         context = multiprocessing.get_context("spawn")
@@ -231,6 +237,8 @@ class Local:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        for slot in self._slots:
+            slot.dismiss()  # all of them first, so that they end at the same time
         for slot in self._slots:
             slot.stop()
 

@@ -52,9 +52,9 @@ class RayEngine:
         self.wanted = cluster.workers or cluster.room(self.lane)
         """Cells at a time, for now."""
         if not self.wanted:
-            why = cluster.no_room(self.lane)
+            sentence = cluster.no_room(self.lane)
             self.close()
-            raise UsageError(why)
+            raise UsageError(sentence)
         self._next_look = self._alarm = 0.0
 
     def open(self) -> Slots:

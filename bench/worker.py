@@ -43,7 +43,7 @@ def main(pipe: Connection, setup: Setup, born: float) -> None:
     task = _find_task(setup)
     startup = time.time() - born
     while (assignment := pipe.recv()) is not None:
-        pipe.send(run_assignment(task, assignment, setup, reporter(pipe.send), startup))
+        pipe.send(_run(task, assignment, setup, pipe, startup))
         startup = 0.0
         gc.collect()
 
@@ -60,9 +60,7 @@ def _find_task(setup: Setup) -> Task:
     return get(setup.task)
 
 
-def run_assignment(
-    task: Task, assignment: Assignment, setup: Setup, progress: Callable[[int, int, float], None], startup: float
-) -> Answer | Skipped:
+def _run(task: Task, assignment: Assignment, setup: Setup, pipe: Connection, startup: float) -> Answer | Skipped:
     """Run one cell, or several seeds at once, and turn whatever happens into an answer.
 
     `startup` are the seconds that it took to start this process, charged to the first cell.
@@ -75,7 +73,7 @@ def run_assignment(
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
     _forget_peak_memory()
     begun = time.monotonic()
-    context = Context(data=setup.data, device=setup.device, progress=progress, fuse=setup.fuse)
+    context = Context(data=setup.data, device=setup.device, progress=_reporter(pipe), fuse=setup.fuse)
     together = len(assignment.seeds)
     try:
         recipe = replace(task.spec.recipes[setup.profile], **assignment.overrides)
@@ -134,7 +132,7 @@ def revive(assignment: Assignment) -> Activation:
     return Activation.from_graph(assignment.activation, Graph.from_json(assignment.graph), assignment.formula)
 
 
-def reporter(send: Callable[[Progress], object]) -> Callable[[int, int, float], None]:
+def _reporter(pipe: Connection) -> Callable[[int, int, float], None]:
     """A progress callback that talks at most every `PROGRESS_EVERY` seconds."""
     due = 0.0
 
@@ -143,7 +141,7 @@ def reporter(send: Callable[[Progress], object]) -> Callable[[int, int, float], 
         now = time.monotonic()
         if now >= due:
             due = now + PROGRESS_EVERY
-            send(Progress(int(step), int(steps), float(loss)))
+            pipe.send(Progress(int(step), int(steps), float(loss)))
 
     return report
 

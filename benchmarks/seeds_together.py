@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 from measuring import head
 from tabulate import tabulate
 
+from bench.provenance import cores
 from tasks.clrs30 import cpu_environment
 
 TASKS = ("lab-polynomials", "lab-harmonics", "lab-feynman", "clrs30-bellman_ford", "clrs30-minimum")
@@ -100,7 +101,7 @@ def chosen(name: str, profile: str, steps: int | None) -> Any:
 
 def serve(name: str, arm: Arm, recipe: Any, device: str) -> Served:
     """Run all seeds by one arm and take the time."""
-    workers = len(os.sched_getaffinity(0)) if device == "cpu" else 1
+    workers = cores() if device == "cpu" else 1
     shares = [list(SEEDS)[start::workers] for start in range(workers)]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder

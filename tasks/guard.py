@@ -22,14 +22,8 @@ class LossLog:
     """The training loss of every step, watched for non-finite values and thinned to a curve at the end."""
 
     def __init__(self, steps: int, device: torch.device) -> None:
-        import torch
-
-        self._losses = torch.zeros(steps, device=device)
-        self._on_gpu = device.type == "cuda"
-        self._interval = GPU_CHECK_INTERVAL if self._on_gpu else 1
-        self._copy: _Copy | None = None
+        self._series = _Series(steps, (), device)
         self.steps = steps
-        self.done = 0
         self.latest = math.nan
         """Loss at the last look; on a GPU at most `2 * GPU_CHECK_INTERVAL` steps old."""
 
@@ -40,24 +34,21 @@ class LossLog:
             Diverged: a loss is infinite or NaN; on a GPU up to `2 * GPU_CHECK_INTERVAL` steps later, and always by the
                 last step.
         """
-        self._losses[self.done] = loss.detach()
-        self.done += 1
-        if self._interval == 1 or self.done == self.steps:
-            self._look(self._losses[max(0, self.done - 2 * self._interval) : self.done])
-        elif self.done % self._interval == 0:
-            if self._copy is not None:
-                self._look(self._copy.arrived())
-            self._copy = _Copy(self._losses[self.done - self._interval : self.done], self._on_gpu)
+        recent = self._series.add(loss.detach())
+        if recent is None:
+            return
+        self.latest = recent[-1].item()
+        if not (math.isfinite(self.latest) if len(recent) == 1 else bool(recent.isfinite().all())):
+            raise Diverged(_not_finite(self._series.held, self.steps), self.curves())
+
+    @property
+    def done(self) -> int:
+        """Steps so far."""
+        return self._series.done
 
     def curve(self, points: int = CURVE_POINTS) -> list[float]:
         """Mean losses of up to `points` equal windows of the finite steps done so far, oldest first."""
-        return _thinned(self._losses[: self.done], self.steps, points)
-
-    def _look(self, recent: torch.Tensor) -> None:
-        self.latest = recent[-1].item()
-        finite = math.isfinite(self.latest) if self._interval == 1 else bool(recent.isfinite().all())
-        if not finite:
-            raise Diverged(_not_finite(self._losses[: self.done], self.steps), self.curves())
+        return _thinned(self._series.held, self.steps, points)
 
     def curves(self) -> dict[str, list[float]]:
         """The curve under its name in a record."""
@@ -68,13 +59,8 @@ class SeedLosses:
     """The training losses of several seeds, kept as `LossLog` keeps those of one; a seed that diverges ends alone."""
 
     def __init__(self, steps: int, seeds: int, device: torch.device) -> None:
-        import torch
-
-        self._losses = torch.zeros(steps, seeds, device=device)
-        self._on_gpu = device.type == "cuda"
-        self._interval = GPU_CHECK_INTERVAL if self._on_gpu else 1
-        self._copy: _Copy | None = None
-        self._steps, self._done = steps, 0
+        self._series = _Series(steps, (seeds,), device)
+        self._steps = steps
         self._latest = [math.nan] * seeds
         self.over: dict[int, Diverged] = {}
         """Seeds that diverged; on a GPU known as late as `LossLog.add` says."""
@@ -86,27 +72,52 @@ class SeedLosses:
 
     def add(self, losses: torch.Tensor) -> None:
         """Append one step's losses, shape (seeds,)."""
-        self._losses[self._done] = losses
-        self._done += 1
-        if self._interval == 1 or self._done == self._steps:
-            self._look(self._losses[max(0, self._done - 2 * self._interval) : self._done])
-        elif self._done % self._interval == 0:
-            if self._copy is not None:
-                self._look(self._copy.arrived())
-            self._copy = _Copy(self._losses[self._done - self._interval : self._done], self._on_gpu)
-
-    def curves(self, seed: int) -> dict[str, list[float]]:
-        """The curve of one seed under its name in a record."""
-        return {"train_loss": _thinned(self._column(seed), self._steps, CURVE_POINTS)}
-
-    def _look(self, recent: torch.Tensor) -> None:
+        recent = self._series.add(losses)
+        if recent is None:
+            return
         self._latest = recent[-1].tolist()
         for seed, finite in enumerate(recent.isfinite().all(dim=0).tolist()):
             if not finite and seed not in self.over:
                 self.over[seed] = Diverged(_not_finite(self._column(seed), self._steps), self.curves(seed))
 
+    def curves(self, seed: int) -> dict[str, list[float]]:
+        """The curve of one seed under its name in a record."""
+        return {"train_loss": _thinned(self._column(seed), self._steps, CURVE_POINTS)}
+
     def _column(self, seed: int) -> torch.Tensor:
-        return self._losses[: self._done, seed].contiguous()
+        return self._series.held[:, seed].contiguous()
+
+
+class _Series:
+    """One tensor of a shape for each step, on the device, and when they are to be looked at."""
+
+    def __init__(self, steps: int, shape: tuple[int, ...], device: torch.device) -> None:
+        import torch
+
+        self._values = torch.zeros(steps, *shape, device=device)
+        self._on_gpu = device.type == "cuda"
+        self._interval = GPU_CHECK_INTERVAL if self._on_gpu else 1
+        self._copy: _Copy | None = None
+        self.done = 0
+
+    @property
+    def held(self) -> torch.Tensor:
+        """Those of the steps so far, (steps, ...)."""
+        return self._values[: self.done]
+
+    def add(self, value: torch.Tensor) -> torch.Tensor | None:
+        """Append one step's, and give the recent ones that are due to be looked at; None where none are."""
+        self._values[self.done] = value
+        self.done += 1
+        if self._interval == 1:
+            return self.held[-1:]
+        if self.done == len(self._values):
+            return self.held[-2 * self._interval :]
+        if self.done % self._interval:
+            return None
+        arrived = None if self._copy is None else self._copy.arrived()
+        self._copy = _Copy(self.held[-self._interval :], self._on_gpu)
+        return arrived
 
 
 def _thinned(losses: torch.Tensor, steps: int, points: int) -> list[float]:

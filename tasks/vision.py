@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,16 +168,10 @@ class VisionTask:
         return tuple(notes)
 
 
-_images: dict[tuple[str, Path | None], ImageSet] = {}
-
-
+@lru_cache(maxsize=1)  # another data set's may take hundreds of MB
 def _held(source: Cifar | Digits, data: Path | None) -> ImageSet:
     """The images of a source, read and verified once a process: a worker runs many cells on them."""
-    key = repr(source), data
-    if key not in _images:
-        _images.clear()  # another data set's may take hundreds of MB
-        _images[key] = source.load(data)
-    return _images[key]
+    return source.load(data)
 
 
 INITIALISATION = "Convolutions keep timm's He initialisation with the gain of ReLU under every activation (our choice)."

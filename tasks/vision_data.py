@@ -44,7 +44,7 @@ class ImageSet:
     """File name to `md5:hex digest`, as verified while loading."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # known by itself, so that what it loads can be kept
 class Cifar:
     """CIFAR-10 or CIFAR-100 as pickled batches, in the layout that torchvision downloads."""
 

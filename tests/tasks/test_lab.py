@@ -171,7 +171,7 @@ def test_losses_of_seeds_are_watched_as_each_would_be_alone(interval: int, bad: 
     losses[bad + 1 :, 1] = 1.0  # it may look well again
     together, alone = guard.SeedLosses(steps, 3, cpu), [guard.LossLog(steps, cpu) for _ in range(3)]
     for log in (together, *alone):
-        log._interval = interval  # type: ignore[attr-defined]
+        log._series._interval = interval  # type: ignore[attr-defined]
     ends: dict[int, Diverged] = {}
     for step in range(steps):
         together.add(losses[step])

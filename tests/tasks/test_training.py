@@ -139,7 +139,7 @@ def test_a_bad_loss_is_raised_at_once_with_the_finite_curve(bad: float) -> None:
 @pytest.mark.parametrize("bad", [0, 4, 19])
 def test_on_a_gpu_a_bad_loss_between_two_looks_is_not_forgotten(bad: int) -> None:
     log = LossLog(90, CPU)
-    log._interval = 20  # as on a GPU
+    log._series._interval = 20  # as on a GPU
     for step in range(39):
         log.add(torch.tensor(math.nan if step == bad else 1.0))
     with pytest.raises(Diverged, match=f"at step {bad + 1} of 90"):
@@ -150,7 +150,7 @@ def test_on_a_gpu_a_bad_loss_between_two_looks_is_not_forgotten(bad: int) -> Non
 def test_on_a_gpu_no_loss_is_left_unlooked_at(steps: int) -> None:
     def spoil(bad: int) -> None:
         log = LossLog(steps, CPU)
-        log._interval = 20
+        log._series._interval = 20
         for step in range(steps):
             log.add(torch.tensor(math.inf if step == bad else float(step)))
 
@@ -161,7 +161,7 @@ def test_on_a_gpu_no_loss_is_left_unlooked_at(steps: int) -> None:
 
 def test_on_a_gpu_the_latest_loss_is_the_one_of_a_look_ago() -> None:
     log = LossLog(90, CPU)
-    log._interval = 20
+    log._series._interval = 20
     seen = []
     for step in range(90):
         log.add(torch.tensor(float(step)))
