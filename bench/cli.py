@@ -81,6 +81,18 @@ def leaderboard(
     write_site(html, results, local)
 
 
+@app.command()
+def findings(
+    results: Results = RESULTS,
+    local: Annotated[bool, typer.Option("--local", help="Your own records instead of the published ones.")] = False,
+    output: Annotated[Optional[Path], typer.Option(help="File to write.", show_default=False)] = None,  # noqa: UP045
+) -> None:
+    """Answer the suite's questions from the records: docs/findings.md, or results/local/findings.md from your own."""
+    from bench.publish import write_findings
+
+    write_findings(results, local, output)
+
+
 @app.command("try")
 def try_(
     source: Annotated[

@@ -153,13 +153,13 @@ def glance(evidence: Evidence) -> Iterator[str]:
     for table in board.tables:
         if table not in board.core:
             yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."
-        elif _barely_learns(table):
+        elif barely_learns(table):
             yield (
                 f"ReLU hardly beats a guess on {table.task.name}: log-ratios there are large, and weigh on the means."
             )
 
 
-def _barely_learns(table: TaskTable) -> bool:
+def barely_learns(table: TaskTable) -> bool:
     """Whether ReLU's mean lies within a little of chance, where the scale of the scores is known."""
     metric, relu = table.task.metric, table.by_label.get(BASELINE)
     if metric.chance is None or metric.unit not in RANGES or relu is None or relu.score is None:
@@ -190,7 +190,7 @@ def failures(board: Board) -> list[Record]:
 
 def ran_on(records: Sequence[Record]) -> list[str]:
     """Machines, versions and commits behind some records, each with its number of cells."""
-    machines = Counter(_machine(record) for record in records)
+    machines = Counter(machine_of(record) for record in records)
     versions = Counter(", ".join(f"{name} {text}" for name, text in record.versions.items()) for record in records)
     commits = Counter(commit_of(record) for record in records)
     return [
@@ -200,7 +200,8 @@ def ran_on(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def _machine(record: Record) -> str:
+def machine_of(record: Record) -> str:
+    """The kind of machine behind a record, and how a cell used it."""
     machine = record.machine
     place = machine.gpu if machine.gpu else f"{machine.cpu}, {machine.threads} of {machine.cores} cores a cell"
     shared = f", {record.times.together} seeds in one program" if record.times.together > 1 else ""

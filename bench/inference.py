@@ -56,6 +56,13 @@ def p_value(mean: float, se: float, df: float) -> float:
     return float(2 * stdtr(df, -abs(mean) / se)) if se else math.nan
 
 
+def lower_tail(t: float, df: float) -> float:
+    """One-sided p of a t test that a mean is not below a bound, `t` standard errors from it; NaN stays NaN."""
+    from scipy.special import stdtr
+
+    return float(stdtr(df, t))
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's adjusted p-values (Scandinavian Journal of Statistics 6, 1979), in the order given; NaN stays NaN and is
     no test."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 
 from bench.clrs import clrs_mean
-from bench.compare import BASELINE, Board, Row, TaskTable
+from bench.compare import BASELINE, Board, Row, Spread, TaskTable
 from bench.cost import frontier_of
 from bench.inference import (
     ALPHA,
@@ -156,9 +156,11 @@ def _judge(table: TaskTable, row: Row, p: float, tests: int) -> Judgement:
 
 def interval(row: Row, alpha: float = ALPHA) -> Estimate | None:
     """Mean paired difference to ReLU with Student's interval; a single pair has none."""
-    spread = row.difference
-    if spread is None:
-        return None
+    return None if row.difference is None else student(row.difference, alpha)
+
+
+def student(spread: Spread, alpha: float = ALPHA) -> Estimate:
+    """The mean of some numbers with Student's interval; a single number has none."""
     if spread.sd is None:
         return Estimate(spread.mean, math.nan, math.nan)
     reach = half_width(spread.sd / math.sqrt(spread.n), spread.n - 1, alpha)

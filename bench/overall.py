@@ -66,7 +66,7 @@ def rank_board(board: Board) -> tuple[Overall, ...]:
     complete = [label for label in board.labels if not board.gaps(label)]
     field = [table for table in board.core if table.task.family != LAB]
     lab = [table for table in board.core if table.task.family == LAB]
-    over_field, over_lab = _Means.of(field, complete), _Means.of(lab, complete)
+    over_field, over_lab = Means.of(field, complete), Means.of(lab, complete)
     chosen = over_field or over_lab
     hopeless = chosen.undefined(BASELINE) if chosen else []
     relu = ("ReLU is incomplete",) if BASELINE in board.labels and board.gaps(BASELINE) else ()
@@ -97,7 +97,7 @@ def rank_board(board: Board) -> tuple[Overall, ...]:
     return _ordered(rows, chosen)
 
 
-def _ordered(rows: Sequence[Overall], means: _Means | None) -> tuple[Overall, ...]:
+def _ordered(rows: Sequence[Overall], means: Means | None) -> tuple[Overall, ...]:
     ranked = [row for row in rows if not row.gaps and row.ranked_by is not None]
     others = [row for row in rows if row not in ranked]
     if means is not None:
@@ -151,7 +151,7 @@ def _is_logarithm(table: TaskTable) -> bool:
 
 
 @dataclass(frozen=True)
-class _Means:
+class Means:
     """Mean log-ratios between all complete activations over some tasks."""
 
     labels: list[str]
@@ -167,7 +167,8 @@ class _Means:
     """On the task that has the fewest."""
 
     @staticmethod
-    def of(tables: Sequence[TaskTable], labels: list[str]) -> _Means | None:
+    def of(tables: Sequence[TaskTable], labels: list[str]) -> Means | None:
+        """Over some tasks, on each of which all of the labels have a score; None without tasks or without ReLU."""
         import numpy as np
 
         if not tables or BASELINE not in labels:
@@ -178,9 +179,7 @@ class _Means:
         with np.errstate(all="ignore"):
             parts = weights**2 * error
             df = parts.sum(0) ** 2 / (parts**2 / (n - 1)).sum(0)
-        return _Means(
-            labels, [t.task.name for t in tables], ratio, (weights * ratio).sum(0), parts.sum(0), df, n.min(0)
-        )
+        return Means(labels, [t.task.name for t in tables], ratio, (weights * ratio).sum(0), parts.sum(0), df, n.min(0))
 
     def against(self, label: str, other: str = BASELINE) -> Estimate | None:
         """Mean log-ratio of one activation to another."""
@@ -213,8 +212,11 @@ class _Means:
         )
         return {label: losses[self.labels.index(label)] for label in labels}
 
-    def _p(self, a: int, b: int) -> float:
+    def p(self, label: str, other: str = BASELINE) -> float:
         """Of the t test that two activations are alike; NaN where some task has too few pairs of them."""
+        return self._p(self.labels.index(label), self.labels.index(other))
+
+    def _p(self, a: int, b: int) -> float:
         if self.pairs[a, b] < FEWEST_PAIRS:
             return math.nan
         return p_value(float(self.ratio[a, b]), math.sqrt(float(self.error[a, b])), float(self.df[a, b]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bench.errors import BenchError, DamagedRecord, StoreError, UsageError, unknown
 from bench.evidence import Evidence, gather
+from bench.findings_text import render_findings
 from bench.leaderboard import lay_out
 from bench.records import Record
 from bench.soundness import faults_of, registered
@@ -19,6 +20,7 @@ from bench.suspicion import Ledger, fingerprint_of, ledger_of
 from bench.tables import count_of
 
 BOARD = "leaderboard.md"
+FINDINGS = "findings.md"
 
 
 def write_board(results: Path, local: bool, output: Path | None = None, figures: Path | None = None) -> Path:
@@ -37,18 +39,51 @@ def write_board(results: Path, local: bool, output: Path | None = None, figures:
     place = "" if figures is None else Path(os.path.relpath(figures, path.parent)).as_posix()
     boards = gather(loaded.records)
     text = lay_out(boards, loaded.damaged, local, place)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with _named(path):
         if figures is not None:
             _draw(boards, figures)
-        draft.write_text(text, encoding="utf-8", newline="\n")
-        draft.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # its folder may be a file: nothing was written
-            draft.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {error.filename or path}: {(error.strerror or str(error)).lower()}") from None
+        _write(path, text)
     print(f"{path}: {count_of(len(loaded.records), 'record')}", file=sys.stderr)
     return path
+
+
+def write_findings(results: Path, local: bool, output: Path | None = None) -> Path:
+    """Answer the suite's questions from the published records in `docs/findings.md` beside the results folder, or from
+    the local ones inside theirs.
+
+    Raises:
+        UsageError: there is no such folder.
+        StoreError: the file cannot be written.
+    """
+    root = results / LOCAL if local else results
+    path = output or (root if local else results.parent / "docs") / FINDINGS
+    loaded = load(root, curves=False)
+    with _named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, render_findings(gather(loaded.records)))
+    print(f"{path}: {count_of(len(loaded.records), 'record')}", file=sys.stderr)
+    return path
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"cannot write {error.filename or path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+        draft.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):  # its folder may be a file: nothing was written
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def load(root: Path, curves: bool) -> Loaded:

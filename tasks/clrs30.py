@@ -145,6 +145,9 @@ LOCAL: Mapping[str, Mapping[str, Any]] = {
         "cpu": {"steps": 600, "test_samples": 32},
     },
     "bfs": {"cpu": {"steps": 400, "test_samples": 32}},
+    "dag_shortest_paths": {"cpu": {"steps": 600, "test_samples": 32}},
+    "insertion_sort": {"cpu": {"steps": 600, "test_length": 16, "test_samples": 32}},
+    "segments_intersect": {"cpu": {"steps": 1_000, "test_samples": 256}},
     "minimum": {"cpu": {"steps": 1_000, "test_length": 32, "test_samples": 256}},
 }
 """Algorithms with `smoke` and `cpu` recipes, and what each takes. They leave room to rank activations, which bfs does
