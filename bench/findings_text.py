@@ -208,7 +208,7 @@ def _statistics(evidence: Evidence) -> tuple[str, str] | None:
     if not special:
         return None
     plain = [fate for fate in found if fate.pointwise]
-    sentence = f"{_collapsed(special, 'functions that are not pointwise')} {_collapsed(plain, 'pointwise ones')}"
+    sentence = f"{_collapsed(special, 'Not pointwise')} {_collapsed(plain, 'Pointwise')}"
     tasks = list(dict.fromkeys(one.task for fate in found for one in fate.tasks))
     rows = [
         [
@@ -229,12 +229,12 @@ def _collapsed(held: Sequence[Fate], noun: str) -> str:
     if not held:
         return ""
     if not judged:
-        return f"Of {len(held)} {noun} none has enough pairs with ReLU: we cannot tell."
+        return f"{noun}: none of {len(held)} has enough pairs with ReLU, so we cannot tell."
     down = [fate for fate in judged if fate.collapsed]
     where = "; ".join(f"{fate.function} on {', '.join(one.task for one in fate.collapsed)}" for fate in down)
     few = len(held) - len(judged)
     return (
-        f"Of {len(held)} {noun} {len(down)} collapsed somewhere in the field{f' ({where})' if down else ''}"
+        f"{noun}: {len(down)} of {len(held)} collapsed somewhere in the field{f' ({where})' if down else ''}"
         f"{f', and {few} cannot be judged for want of pairs' if few else ''}."
     )
 

@@ -1,9 +1,11 @@
-"""What is committed is what the committed records give: the board, its pictures, the gallery's index."""
+"""What is committed is what the committed records give: the board, its pictures, the findings, the gallery's index."""
 
 import re
 from pathlib import Path
 
 import activations
+from bench.evidence import gather
+from bench.findings_text import render_findings
 from bench.leaderboard import render
 from bench.store import Store
 
@@ -15,6 +17,13 @@ def test_the_committed_board_is_that_of_the_committed_records() -> None:
     text = render(Store(ROOT / "results").load(), figures=FIGURES)
     assert (ROOT / "leaderboard.md").read_text(encoding="utf-8") == text, (
         f"leaderboard.md is not what the records give: run `bench leaderboard --figures {FIGURES}`"
+    )
+
+
+def test_the_committed_findings_are_those_of_the_committed_records() -> None:
+    text = render_findings(gather(Store(ROOT / "results").load(curves=False).records))
+    assert (ROOT / "docs" / "findings.md").read_text(encoding="utf-8") == text, (
+        "docs/findings.md is not what the records say: run `bench findings`"
     )
 
 
