@@ -75,7 +75,7 @@ class OnTask:
 
     task: str
     ratio: Estimate | None
-    """Log-ratio to ReLU; None where a mean is no better than a guess."""
+    """Log-ratio to ReLU; None where its mean is no better than a guess, or no seed is shared."""
     pairs: int
     failed: int
     """Cells without a score."""
@@ -87,7 +87,7 @@ class OnTask:
     def collapsed(self) -> bool:
         """A cell failed, the mean is no better than a guess, or less than `KEPT` of ReLU's skill is left, beyond
         chance."""
-        return self.failed > 0 or self.ratio is None or self.p < ALPHA
+        return self.failed > 0 or (self.ratio is None and self.pairs > 0) or self.p < ALPHA
 
 
 @dataclass(frozen=True)

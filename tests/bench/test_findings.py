@@ -170,6 +170,14 @@ def test_a_failed_cell_and_a_score_of_a_guess_are_collapses(make_record: MakeRec
     assert guess.ratio is None
 
 
+def test_a_function_that_shares_no_seed_with_relu_has_not_collapsed(make_record: MakeRecord) -> None:
+    held = records(make_record, "v", {"relu": RELU}, "vision")
+    held.append(make_record("v", "other", 9, 49.0, family="vision", track="real"))
+    found = fate(held, "other")
+    assert found.collapsed == ()
+    assert not found.judged
+
+
 def test_the_lab_is_not_the_field(make_record: MakeRecord) -> None:
     held = [
         *records(make_record, "l", {"relu": RELU, "gelu": near(30, 0, 0, 0, 0, 1)}, "lab", **LOG),

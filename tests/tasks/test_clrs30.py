@@ -73,7 +73,13 @@ def test_recipes_are_plain_data_and_small_ones_need_no_files() -> None:
             json.dumps(dataclasses.asdict(recipe))
     assert "smoke" not in task("bfs").spec.recipes  # it saturates at once and ranks nothing
     assert {each.algorithm for each in TASKS if "smoke" in each.spec.recipes} == {"bellman_ford"}
-    assert {each.algorithm for each in TASKS if "cpu" in each.spec.recipes} == {"bellman_ford", "bfs", "minimum"}
+    assert {each.algorithm for each in TASKS if "cpu" in each.spec.recipes} == {
+        "bellman_ford",
+        "bfs",
+        "insertion_sort",
+        "minimum",
+        "segments_intersect",
+    }
 
 
 def test_environment_bounds_the_threads() -> None:
