@@ -37,11 +37,13 @@ app.command()(promote)
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="activations, tasks, profiles or data; everything when left out.")] = "",
+    what: Annotated[
+        str, typer.Argument(help="activations, groups, tasks, profiles or data; everything when left out.")
+    ] = "",
     data: Data = None,
     plugin: Plugins = None,
 ) -> None:
-    """Show the activations, tasks, profiles, and what data is there."""
+    """Show the activations, groups of them, tasks, profiles, and what data is there."""
     from bench.listing import show
 
     load_plugins(plugin)

@@ -12,6 +12,7 @@ from bench.options import (
     Data,
     Device,
     EngineName,
+    Functions,
     Fuse,
     GpuShare,
     Names,
@@ -36,7 +37,7 @@ def run(
     tasks: Annotated[
         Names, typer.Option(help="Names, patterns like 'clrs30-*', or all; by commas or repeated.")
     ] = None,
-    activations: Annotated[Names, typer.Option(help="Names, patterns, or all; ReLU is the baseline.")] = None,
+    activations: Functions = None,
     seeds: Annotated[Optional[str], typer.Option(help="Like 0,1,2 or 0-4.")] = None,  # noqa: UP045
     data: Data = None,
     device: Device = None,
@@ -85,7 +86,7 @@ def run(
 def tune(
     profile: Budget = "smoke",
     tasks: Annotated[Names, typer.Option(help="Names, patterns like 'lab-*', or all; by commas or repeated.")] = None,
-    activations: Annotated[Names, typer.Option(help="Names, patterns, or all; ReLU is the baseline.")] = None,
+    activations: Functions = None,
     seeds: Annotated[Optional[str], typer.Option(help="Of evaluation, like 0,1,2 or 0-4.")] = None,  # noqa: UP045
     tuning_seeds: Annotated[str, typer.Option(help="Of the trials; none of evaluation.")] = TUNING_SEEDS,
     data: Data = None,

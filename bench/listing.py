@@ -1,4 +1,4 @@
-"""What `bench list` shows: activations, tasks, profiles, and which data is there."""
+"""What `bench list` shows: activations, groups of them, tasks, profiles, and which data is there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import unknown
+from bench.groups import GROUPS, MINED, members
 from bench.profiles import PROFILES
 
 if TYPE_CHECKING:
     from tasks import TaskSpec
 
-SECTIONS = ("activations", "tasks", "profiles", "data")
+SECTIONS = ("activations", "groups", "tasks", "profiles", "data")
 
 
 def show(what: str, data: Path) -> None:
@@ -34,6 +35,8 @@ def show(what: str, data: Path) -> None:
 def _rows(section: str, data: Path) -> list[str]:
     if section == "activations":
         return activations()
+    if section == "groups":
+        return groups()
     if section == "tasks":
         return tasks()
     return profiles() if section == "profiles" else data_sets(data)
@@ -45,6 +48,11 @@ def activations() -> list[str]:
 
     width = max(map(len, names()), default=0)
     return [f"{name:<{width}}  {get(name).formula}" for name in names()]
+
+
+def groups() -> list[str]:
+    """A line a group: its name and its activations."""
+    return [f"{name:<12} {', '.join(members(name))}" for name in (*GROUPS, MINED)]
 
 
 def tasks() -> list[str]:

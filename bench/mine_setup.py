@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from bench.errors import UsageError, unknown
+from bench.groups import choose
 from bench.plan import select
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def settings_of(asked: Hunt) -> Settings:
         raise UsageError("the proposer llm is told of the lab and of pointwise functions: leave out the other option")
     flops = Limits().flops if asked.flops is None else asked.flops
     built_in = [name for name in names() if get(name).function.__module__.startswith("activations.builtin")]
-    named = select("activation", asked.start or built_in, names(), lambda name: get(name).name)
+    named = choose(asked.start or built_in, names(), lambda name: get(name).name)
     return Settings(
         seed=asked.seed,
         proposers=proposers,

@@ -59,6 +59,7 @@ TimeLimit = Annotated[
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try crashed, timed-out cells again.")]
 Budget = Annotated[str, typer.Option("--profile", help="Budget: smoke, cpu, small or paper.")]
 Names = Optional[list[str]]  # noqa: UP045
+Functions = Annotated[Names, typer.Option(help="Names, patterns, groups like @paper, or all; ReLU is the baseline.")]
 RESULTS = Path("results")
 
 

@@ -13,6 +13,7 @@ from bench.devices import Lane, lanes
 from bench.errors import UsageError
 from bench.estimate import parse_duration
 from bench.evidence import flat, gather
+from bench.groups import choose
 from bench.leaderboard import ranking_table, unranked
 from bench.plan import Cell, make_plan, parse_seeds, recipe_of, select
 from bench.pool import Conditions, Engine, Local
@@ -218,14 +219,14 @@ def choose_tasks(wanted: Sequence[str], profile: str) -> list[Task]:
 
 
 def choose_activations(wanted: Sequence[str]) -> list[Activation]:
-    """The activations of these names, aliases or patterns.
+    """The activations of these names, aliases, patterns or groups.
 
     Raises:
         activations.UnknownActivation, UsageError: a name or pattern that nothing has.
     """
     import activations
 
-    names = select("activation", wanted, activations.names(), lambda name: activations.get(name).name)
+    names = choose(wanted, activations.names(), lambda name: activations.get(name).name)
     return [activations.get(name) for name in names]
 
 
