@@ -164,14 +164,15 @@ TINY_IMAGENET_SMALL = ImageNetRecipe(
 """Minutes on one GPU: learning rate and batch of ImageNet's protocol, and as many epochs for few images."""
 
 TINY_IMAGENET_CPU = ImageNetRecipe(
-    epochs=1,
-    batch_size=16,
-    lr=0.03,
-    warmup_epochs=0.2,
+    epochs=2,
+    batch_size=32,
+    lr=0.0125,
+    warmup_epochs=0.5,
     resolution=32,
     test_resolution=32,
     min_scale=0.35,
-    test_samples=4000,
+    train_samples=8000,
     workers=1,
+    test_samples=4000,
 )
-"""About three minutes on one core: every training image seen once, at half its side."""
+"""About three minutes on one core: 8,000 images seen twice, at half their side."""
