@@ -93,7 +93,7 @@ class ImageFolders:
         published = self.checksums.get(part)
         if published and (found := judge(home / part, published)).state is not State.PUBLISHED:
             raise MissingData(
-                f"{home / part} holds other files than those of {self.name}: run `{self.command}` (found {found.digest})"
+                f"{home / part} holds files that are not {self.name}'s: run `{self.command}` (found {found.digest})"
             )
 
     def _arguments(self, home: Path, training: bool) -> dict[str, Any]:

@@ -138,9 +138,7 @@ def test_other_names_or_bytes_are_refused(folder: Path, part: str, change: str) 
     else:
         (place / "notes.txt").write_text("mine")
     assert source.status(folder).present  # the quick look reads no file
-    with pytest.raises(
-        MissingData, match=rf"{part} holds other files .*: run `bench data prepare imagenet --data DIR`"
-    ):
+    with pytest.raises(MissingData, match=rf"{part} holds files .*: run `bench data prepare imagenet --data DIR`"):
         FolderBatches(source, folder, RECIPE, 0, CPU)
 
 
