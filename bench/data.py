@@ -12,13 +12,15 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, UsageError, unknown
-from tasks.checksums import Judged, State, judge
+from tasks import tiny_imagenet
+from tasks.base import MissingData
+from tasks.checksums import Judged, State, is_there, judge
 
 if TYPE_CHECKING:
     from tasks import Dataset
@@ -33,7 +35,7 @@ class Source:
     """Where one data set comes from and where it goes."""
 
     folder: str
-    """Its folder inside the data folder, in the layout that its publisher's archive has."""
+    """Its folder inside the data folder, in the layout that its publisher's archive has or that `cut` gives it."""
     task: str
     """A task that reads it: its checksums are those that we verify."""
     archive: str = ""
@@ -41,6 +43,8 @@ class Source:
     address: str = ""
     inside: str = ""
     """The archive's top folder, where it is not `folder`."""
+    cut: Callable[[Path, Path], Path] | None = None
+    """Makes the data set from the archive's top folder in a new one, and returns where it then lies."""
     terms: str = ""
     """Why it cannot be fetched, as a sentence."""
 
@@ -64,6 +68,14 @@ SOURCES: Mapping[str, Source] = {
         archive="hiv.zip",
         address="http://snap.stanford.edu/ogb/data/graphproppred/csv_mol_download/hiv.zip",
         inside="hiv",
+    ),
+    "tiny-imagenet-10k": Source(
+        folder="tiny-imagenet-10k",
+        task="tiny-imagenet-10k-resnet50",
+        archive="tiny-imagenet-200.zip",
+        address="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+        inside="tiny-imagenet-200",
+        cut=tiny_imagenet.cut,
     ),
     "imagenet": Source(
         folder="imagenet",
@@ -120,6 +132,8 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
             return
         if found.is_file():
             found = _unpack(found, source, place / "unpacked")
+        if source.cut:
+            found = _cut(name, source.cut, found, place / "cut")
         summary = _verified(name, source, found)
         if wrong:
             _replace(wrong, found, home)
@@ -131,6 +145,13 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
             shutil.copytree(found, place / "copy")
             os.replace(place / "copy", home)
     print(f"{name}: laid out in {home}, {summary}")
+
+
+def _cut(name: str, cut: Callable[[Path, Path], Path], found: Path, place: Path) -> Path:
+    try:
+        return cut(found, place)
+    except MissingData as error:
+        raise DataError(f"{name}: {error}") from None
 
 
 def _how(name: str, source: Source) -> str:
@@ -151,7 +172,7 @@ def _locate(name: str, source: Source, origin: Path, place: Path) -> Path:
     for candidate in (origin / part for part in inner if part):
         if candidate.exists():
             return candidate
-    if origin.is_dir() and all((origin / file).is_file() for file in dataset(source).checksums):
+    if origin.is_dir() and all(is_there(origin / file, due) for file, due in dataset(source).checksums.items()):
         return origin
     wanted = source.archive or "the folders train and val"
     raise DataError(f"{origin} holds neither {wanted} nor a folder {source.folder}: nothing to lay out for {name}")
@@ -190,7 +211,7 @@ def _unpack(archive: Path, source: Source, place: Path) -> Path:
 
 
 def _verified(name: str, source: Source, folder: Path) -> str:
-    """Check every file that has a published checksum.
+    """Check every file or folder that has a published checksum.
 
     Raises:
         DataError: one is absent or differs, and is no file that may be made anew.
@@ -202,12 +223,13 @@ def _verified(name: str, source: Source, folder: Path) -> str:
         return "no checksums are published for it"
     states = [state for state, _ in _judged(facts, folder).values()]
     anew = states.count(State.REBUILT)
-    verified = f"{len(states) - anew} files verified"
+    kind = "folders" if source.cut else "files"
+    verified = f"{len(states) - anew} {kind} verified"
     return f"{verified}, {anew} made anew, with known contents" if anew else verified
 
 
 def _faults(source: Source, folder: Path) -> dict[str, str]:
-    """What is wrong with each file of a data set that is absent or differs from what was published."""
+    """What is wrong with each file or folder of a data set that is absent or differs from what was published."""
     facts = dataset(source)
     judged, faults = _judged(facts, folder), {}
     for file, published in facts.checksums.items():
@@ -219,21 +241,24 @@ def _faults(source: Source, folder: Path) -> dict[str, str]:
 
 
 def _judged(facts: Dataset, folder: Path) -> dict[str, Judged]:
-    """What each file that is there is."""
-    there = {file: digest for file, digest in facts.checksums.items() if (folder / file).is_file()}
+    """What each file or folder that is there is."""
+    there = {file: digest for file, digest in facts.checksums.items() if is_there(folder / file, digest)}
     return {file: judge(folder / file, digest, facts.rebuilt.get(file)) for file, digest in there.items()}
 
 
 def _replace(files: Iterable[str], found: Path, home: Path) -> None:
-    """Put verified files in the place of damaged or missing ones, each at once; what else lies there stays."""
+    """Put verified files or folders in the place of damaged or missing ones; what else lies there stays."""
     for file in files:
         (home / file).parent.mkdir(parents=True, exist_ok=True)
-        draft = (home / file).with_name(f".{Path(file).name}.{os.getpid()}.tmp")
-        try:
-            shutil.copyfile(found / file, draft)
+        with tempfile.TemporaryDirectory(prefix=".prepare-", dir=home) as work:
+            draft = Path(work, "new")
+            if (found / file).is_dir():
+                shutil.copytree(found / file, draft)
+                if os.path.lexists(home / file):
+                    os.replace(home / file, Path(work, "old"))  # a folder cannot take the place of a full one
+            else:
+                shutil.copyfile(found / file, draft)
             os.replace(draft, home / file)
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 def dataset(source: Source) -> Dataset:

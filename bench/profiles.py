@@ -33,6 +33,7 @@ COMPARED = ("relu", "gelu", "gelu-sine", "gelu-sinc-perturbation", "turbulent")
 """The baselines, two mined functions that transferred in the paper, and one that did not."""
 
 REAL_TASKS = ("cifar10-*", "cifar100-*", "imagenet-resnet50", "molhiv-gcn", "clrs30-*", "lab-*")
+"""Of both GPU profiles."""
 
 _ALL = (
     Profile(
@@ -56,7 +57,7 @@ _ALL = (
     Profile(
         name="small",
         summary="real data, minutes a cell on one GPU",
-        tasks=REAL_TASKS,
+        tasks=(*REAL_TASKS, "tiny-imagenet-10k-resnet50"),
         activations=COMPARED,
         seeds=(0, 1, 2, 3, 4),
         timeout=4 * 3600,

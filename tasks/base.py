@@ -59,7 +59,8 @@ class Dataset:
     source: str
     """Who published it; for a stand-in, how it is generated."""
     checksums: Mapping[str, str] = field(default_factory=dict)
-    """File name to `algorithm:hex digest`; empty for data generated from a seed."""
+    """File name to `algorithm:hex digest`, or folder's name to `sha256-tree:hex digest` (`tasks.checksums`); empty for
+    data generated from a seed."""
     command: str = ""
     """The command that brings the data, shown when it is missing; empty where none is needed."""
     rebuilt: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,5 @@
-"""Image classification: ResNet-18 and VGG-16-BN on CIFAR, ResNet-50 on ImageNet, and stand-ins on embedded digits.
+"""Image classification: ResNet-18 and VGG-16-BN on CIFAR, ResNet-50 on ImageNet and on a part of
+Tiny-ImageNet, and stand-ins on embedded digits.
 
 The networks are timm's. What we change about them, and nothing else, is said in `TaskSpec.model` and done in the four
 functions below; recipes are in `tasks/vision_recipes.py`.
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tasks import vision_recipes as recipes
 from tasks.base import Context, Dataset, DataStatus, Measurement, Metric, Reference, Selection, TaskSpec
 from tasks.vision_data import CIFAR10, CIFAR100, Cifar, Digits, ImageSet, MemoryBatches
-from tasks.vision_folder import FolderBatches, ImageNet
+from tasks.vision_folder import IMAGENET, TINY_IMAGENET_10K, FolderBatches, ImageFolders
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +100,7 @@ class VisionTask:
     """A network, a data set and recipes."""
 
     spec: TaskSpec
-    source: Cifar | Digits | ImageNet
+    source: Cifar | Digits | ImageFolders
     build: Callable[[int, Any], nn.Module]
     """From the number of classes and the recipe to the untouched network."""
 
@@ -147,7 +148,7 @@ class VisionTask:
     def _batches(
         self, recipe: Any, seed: int, data: Path | None, device: torch.device
     ) -> tuple[Batches, dict[str, str]]:
-        if isinstance(self.source, ImageNet):
+        if isinstance(self.source, ImageFolders):
             folder = FolderBatches(self.source, data, recipe, seed, device)
             return folder, folder.checksums
         images = _held(self.source, data)
@@ -231,7 +232,7 @@ VGG16_DIGITS = Network(
 
 def _task(
     network: Network,
-    source: Cifar | Digits | ImageNet,
+    source: Cifar | Digits | ImageFolders,
     dataset: Dataset,
     budgets: Mapping[str, recipes.SupervisedRecipe],
     reference: Reference | None = None,
@@ -264,7 +265,14 @@ DIGITS_HELD_OUT = 200
 _KRIZHEVSKY = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009; python version"
 _CIFAR10 = Dataset("CIFAR-10", _KRIZHEVSKY, CIFAR10.checksums, CIFAR10.command)
 _CIFAR100 = Dataset("CIFAR-100", _KRIZHEVSKY, CIFAR100.checksums, CIFAR100.command)
-_IMAGENET = Dataset("ImageNet", "ILSVRC-2012; tested on the 50,000 validation images", {}, ImageNet().command)
+_IMAGENET = Dataset("ImageNet", "ILSVRC-2012; tested on the 50,000 validation images", {}, IMAGENET.command)
+_TINY_IMAGENET_10K = Dataset(
+    "Tiny-ImageNet-10k",
+    "the first 50 of the 500 training images of each of the 200 classes of Tiny-ImageNet (Stanford CS231n), tested on "
+    "all 10,000 validation images, 64×64 pixels",
+    TINY_IMAGENET_10K.checksums,
+    TINY_IMAGENET_10K.command,
+)
 _DIGITS = Dataset("Digits", "scikit-learn's 8×8 digits, in the package; tested on writers that training never saw")
 
 _RESNET18_BUDGETS = {"cpu": recipes.CIFAR_CPU, "small": recipes.CIFAR_SMALL, "paper": recipes.CIFAR_PAPER}
@@ -286,10 +294,16 @@ TASKS: tuple[VisionTask, ...] = (
     _task(VGG16, CIFAR100, _CIFAR100, _VGG16_BUDGETS, held_out=HELD_OUT),
     _task(
         RESNET50,
-        ImageNet(),
+        IMAGENET,
         _IMAGENET,
         {"small": recipes.IMAGENET_SMALL, "paper": recipes.IMAGENET_PAPER},
         Reference(76.13, 75.4, 76.5, "torchvision's ResNet-50, 90 epochs, SGD 0.1 per 256; reruns gave 75.4 to 75.9"),
+    ),
+    _task(
+        RESNET50,
+        TINY_IMAGENET_10K,
+        _TINY_IMAGENET_10K,
+        {"cpu": recipes.TINY_IMAGENET_CPU, "small": recipes.TINY_IMAGENET_SMALL},
     ),
     _task(RESNET18_DIGITS, Digits(), _DIGITS, {"smoke": recipes.DIGITS_SMOKE}, held_out=DIGITS_HELD_OUT),
     _task(VGG16_DIGITS, Digits(), _DIGITS, {"smoke": recipes.DIGITS_VGG_SMOKE}, held_out=DIGITS_HELD_OUT),

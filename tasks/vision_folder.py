@@ -1,23 +1,27 @@
-"""ImageNet through timm: a folder, tar files, a WebDataset or a hub data set, decoded by worker processes.
+"""ImageNet and Tiny-ImageNet-10k through timm: images in folders, or streamed, decoded by worker processes.
 
-What lies in the data folder, the first that is there:
+What lies in the data folder for ImageNet, the first that is there:
 
 * `imagenet/dataset.json`: arguments of `timm.data.create_dataset`, for everything but folders and tars, e.g.
   `{"name": "wds/imagenet", "root": "shards", "train": "train", "validation": "validation"}`, `root` relative to the
   folder `imagenet`; a hub data set is `{"name": "hfds/ILSVRC/imagenet-1k"}` (the splits above are the defaults);
 * `imagenet/train.tar` and `imagenet/val.tar`: images in a folder a class;
 * `imagenet/train/CLASS/*.JPEG` and `imagenet/val/CLASS/*.JPEG`.
+
+Tiny-ImageNet-10k has its checksums verified, and so lies in folders: `tiny-imagenet-10k/train/CLASS/*.JPEG` and `val`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.base import DataStatus, MissingData, TaskError
+from tasks.checksums import State, judge
 
 if TYPE_CHECKING:
     import torch
@@ -32,40 +36,43 @@ TEST_BATCH = 256
 
 
 @dataclass(frozen=True)
-class ImageNet:
-    """The ILSVRC-2012 classification data; refused where the number of images is another one."""
+class ImageFolders:
+    """Images in a folder a class; refused where their number or a checksum is another one."""
 
-    name: str = "imagenet"
+    name: str
     """Also the name of its folder inside the data folder."""
-    classes: int = 1000
-    train_images: int = 1_281_167
-    test_images: int = 50_000
-    """The validation set, as everyone tests on it: the labels of the test set were never published."""
-    command: str = "bench data prepare imagenet --data DIR"
+    classes: int
+    train_images: int
+    test_images: int
+    """The validation set, as everyone tests on it: labels of the test set were never published."""
+    command: str
+    """What brings the data."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """Of the folders `train` and `val`, see `tasks.checksums`; where they are known, no other layout is read."""
 
     def status(self, data: Path | None) -> DataStatus:
         """Whether one of the layouts lies in `data`; images are counted by `open`."""
         if data is None:
             return DataStatus(False, f"{self.name} needs a data folder: run `{self.command}` and pass --data DIR")
         home = data / self.name
-        if (home / "dataset.json").is_file():
+        if not self.checksums and (home / "dataset.json").is_file():
             return DataStatus(True)
-        for part in ("train", "val"):
-            if not (home / f"{part}.tar").is_file() and not (home / part).is_dir():
-                return DataStatus(
-                    False, f"{home / part} is not there, neither as folder nor .tar: run `{self.command}`"
-                )
+        for part in (home / "train", home / "val"):
+            if not part.is_dir() and (self.checksums or not part.with_suffix(".tar").is_file()):
+                kinds = "" if self.checksums else ", neither as folder nor .tar"
+                return DataStatus(False, f"{part} is not there{kinds}: run `{self.command}`")
         return DataStatus(True)
 
     def open(self, data: Path | None, seed: int, training: bool, batch_size: int) -> Any:
         """The timm data set of the training or validation images, without a transform.
 
         Raises:
-            MissingData: it is absent, or holds another number of images than ILSVRC-2012.
+            MissingData: it is absent, differs from what was published, or holds another number of images.
         """
         status = self.status(data)
         if data is None or not status.present:
             raise MissingData(status.reason)
+        self._verify(data / self.name, "train" if training else "val")
         from tasks._torchvision import ensure_torchvision
 
         ensure_torchvision()
@@ -81,7 +88,18 @@ class ImageNet:
             raise MissingData(f"{found}: run `{self.command}`")
         return dataset
 
+    def _verify(self, home: Path, part: str) -> None:
+        """Hold a part's names and bytes against its checksum, where one is known."""
+        published = self.checksums.get(part)
+        if published and (found := judge(home / part, published)).state is not State.PUBLISHED:
+            raise MissingData(
+                f"{home / part} holds files that are not {self.name}'s: run `{self.command}` (found {found.digest})"
+            )
+
     def _arguments(self, home: Path, training: bool) -> dict[str, Any]:
+        part = home / ("train" if training else "val")
+        if self.checksums:
+            return {"name": "", "root": str(part), "search_split": False}
         description = home / "dataset.json"
         if description.is_file():
             arguments = dict(json.loads(description.read_text()))
@@ -89,19 +107,41 @@ class ImageNet:
             if "root" in arguments:
                 arguments["root"] = str(home / arguments["root"])
             return {**arguments, "split": splits[training]}
-        part = home / ("train" if training else "val")
         tar = part.with_suffix(".tar")
         return {"name": "", "root": str(tar if tar.is_file() else part), "search_split": False}
 
 
+IMAGENET = ImageFolders(
+    name="imagenet",
+    classes=1000,
+    train_images=1_281_167,
+    test_images=50_000,
+    command="bench data prepare imagenet --data DIR",
+)
+"""ILSVRC-2012, classification."""
+
+TINY_IMAGENET_10K = ImageFolders(
+    name="tiny-imagenet-10k",
+    classes=200,
+    train_images=10_000,
+    test_images=10_000,
+    command="bench data prepare tiny-imagenet-10k --data DIR --download",
+    checksums={
+        "train": "sha256-tree:0e16a63968bb11e5dc9d8323db053f80f8e2ab2c51e8fda78014189487529a4e",
+        "val": "sha256-tree:f07e1d1c9c1c86544965f2623837c2f922ab59418ed36934b37b3f0ebffba148",
+    },
+)
+"""A tenth of Tiny-ImageNet's training images; `tasks/tiny_imagenet.py` cuts it."""
+
+
 class FolderBatches:
-    """Batches of ImageNet for one seed; see `tasks.training.Batches`.
+    """Batches of images in folders for one seed; see `tasks.training.Batches`.
 
     Order and worker seeds come from a generator of their own, so they are the same for every activation.
     """
 
     def __init__(
-        self, source: ImageNet, data: Path | None, recipe: ImageNetRecipe, seed: int, device: torch.device
+        self, source: ImageFolders, data: Path | None, recipe: ImageNetRecipe, seed: int, device: torch.device
     ) -> None:
         import torch
 
@@ -117,7 +157,8 @@ class FolderBatches:
         self._train = self._loader(train, generator, training=True)
         self._test = self._loader(test, generator, training=False)
         self.steps = min(len(self._train), max(1, (recipe.train_samples or len(train)) // recipe.batch_size))
-        self.checksums = {"train": f"images:{len(train)}", "validation": f"images:{len(test)}"}
+        counts = {"train": f"images:{len(train)}", "validation": f"images:{len(test)}"}
+        self.checksums = dict(source.checksums) or counts
 
     def train(self, epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Randomly cropped and flipped batches; `epoch` only counts, the generator runs on from one to the next."""
@@ -127,7 +168,7 @@ class FolderBatches:
             yield batch
 
     def test(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Centre crops of the validation images."""
+        """Centre crops of the validation images, or of the recipe's subset of them."""
         yield from self._on_device(self._test)
 
     def _on_device(self, loader: Any) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -169,14 +210,15 @@ class FolderBatches:
         recipe = self._recipe
         dataset.transform = self._transform(training)
         streamed = isinstance(dataset, IterableDataset)
+        samples = recipe.train_samples if training else recipe.test_samples
         if streamed:
-            if training and recipe.train_samples:
+            if samples:
                 raise TaskError(
                     "a streamed data set has no fixed subset: lay it out as a folder, or use another profile"
                 )
             dataset.set_loader_cfg(num_workers=recipe.workers)
-        elif training and recipe.train_samples:
-            dataset = Subset(dataset, subset(len(dataset), recipe.train_samples).tolist())
+        elif samples:
+            dataset = Subset(dataset, subset(len(dataset), samples).tolist())
         return DataLoader(
             dataset,
             batch_size=recipe.batch_size if training else TEST_BATCH,
@@ -187,6 +229,8 @@ class FolderBatches:
             pin_memory=self.example.device.type == "cuda",
             generator=generator,
             persistent_workers=recipe.workers > 0,
+            # The worker of `bench run` was spawned and would spawn its own, without what `ensure_torchvision` did here.
+            multiprocessing_context="fork" if recipe.workers and sys.platform == "linux" else None,
         )
 
     def _transform(self, training: bool) -> Any:

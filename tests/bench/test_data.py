@@ -14,7 +14,8 @@ from bench import data
 from bench.data import DataError, Source, prepare
 from bench.errors import UsageError
 from tasks import Dataset
-from tasks.checksums import unpacked_digest
+from tasks.checksums import tree_digest, unpacked_digest
+from tasks.tiny_imagenet import cut
 
 FILES = {"batch_1": b"first", "raw/batch_2": b"second"}
 
@@ -156,3 +157,59 @@ def test_a_damaged_file_is_not_replaced_by_another_one(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="wrong checksum"):
         prepare(["toy"], tmp_path / "data", archive(tmp_path, {**FILES, "batch_1": b"other"}), download=False)
     assert (home / "batch_1").read_bytes() == b"forged"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A miniature of Tiny-ImageNet's official folder, and the checksums of what is cut from it."""
+    official = {f"train/n01/images/n01_{number}.JPEG": bytes([number]) for number in range(51)}
+    official |= {"val/images/val_0.JPEG": b"v", "val/val_annotations.txt": b"val_0.JPEG\tn01\t0\t0\t63\t63\n"}
+    home = folder(tmp_path / "official", official, "tiny-imagenet-200")
+    source = Source("tiny", "tiny-task", "tiny.zip", "http://example.invalid/tiny.zip", "tiny-imagenet-200", cut=cut)
+    monkeypatch.setattr(data, "SOURCES", {"tiny": source})
+    monkeypatch.setattr(data, "NAMES", ("tiny",))
+    sums = {part: tree_digest(cut(home, tmp_path / "due") / part) for part in ("train", "val")}
+    monkeypatch.setattr(data, "dataset", lambda _: Dataset("tiny", "made here", sums))
+    return home
+
+
+@pytest.mark.parametrize("kind", ["official", "holder", "archive", "download", "subset"])
+def test_a_subset_is_cut_and_verified(small: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    due = laid_out(tmp_path / "due")
+    assert len(due) == 51
+    packed = tmp_path / "tiny.zip"
+    with zipfile.ZipFile(packed, "w") as written:
+        for file, content in laid_out(small).items():
+            written.writestr(f"tiny-imagenet-200/{file}", content)
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(packed.read_bytes()))
+    origins = {"official": small, "holder": small.parent, "archive": packed, "subset": tmp_path / "due"}
+    prepare(["tiny"], tmp_path / "data", origins.get(kind), download=kind == "download")
+    assert laid_out(tmp_path / "data" / "tiny") == due
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["tiny"]
+
+
+def test_a_damaged_folder_is_replaced(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(["tiny"], tmp_path, small, download=False)
+    home, due = tmp_path / "tiny", laid_out(tmp_path / "due")
+    (home / "mine").write_bytes(b"kept")
+    (home / "val" / "n01" / "val_0.JPEG").write_bytes(b"forged")
+    with pytest.raises(DataError, match=r"val has the wrong checksum .* bring a good copy"):
+        prepare(["tiny"], tmp_path, None, download=False)
+    prepare(["tiny"], tmp_path, small, download=False)
+    assert "val replaced" in capsys.readouterr().out
+    assert laid_out(home) == {**due, "mine": b"kept"}
+    (home / "val").rename(tmp_path / "away")
+    with pytest.raises(DataError, match="val is missing"):
+        prepare(["tiny"], tmp_path, None, download=False)
+    prepare(["tiny"], tmp_path, small, download=False)
+    assert laid_out(home) == {**due, "mine": b"kept"}
+    assert sorted(path.name for path in home.iterdir()) == ["mine", "train", "val"]
+
+
+@pytest.mark.parametrize("fault", ["lost", "forged"])
+def test_nothing_is_cut_from_a_faulty_copy(small: Path, tmp_path: Path, fault: str) -> None:
+    image = small / "train" / "n01" / "images" / "n01_49.JPEG"
+    image.unlink() if fault == "lost" else image.write_bytes(b"forged")
+    with pytest.raises(DataError, match="n01_49.JPEG is not there" if fault == "lost" else "train has the wrong"):
+        prepare(["tiny"], tmp_path / "data", small, download=False)
+    assert list((tmp_path / "data").iterdir()) == []

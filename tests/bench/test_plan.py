@@ -136,6 +136,18 @@ def test_every_profile_can_be_planned(name: str) -> None:
     assert "relu" in functions
 
 
+def test_a_subset_to_test_on_left_the_cells_of_imagenet_alone() -> None:
+    for profile in ("small", "paper"):
+        assert "test_samples" not in recipe_of(get("imagenet-resnet50").spec, profile)
+    assert recipe_of(get("tiny-imagenet-10k-resnet50").spec, "cpu")["test_samples"] > 0
+
+
+def test_tiny_imagenet_is_run_unasked_where_it_costs_little() -> None:
+    chosen = {name: {task.spec.name for task in choose_tasks(PROFILES[name].tasks, name)} for name in PROFILES}
+    assert {name for name, tasks in chosen.items() if "tiny-imagenet-10k-resnet50" in tasks} == {"small"}
+    assert [task.spec.name for task in choose_tasks(["tiny-*"], "cpu")] == ["tiny-imagenet-10k-resnet50"]
+
+
 def test_a_pattern_means_the_tasks_of_the_profile() -> None:
     smoke = {task.spec.name for task in choose_tasks(["clrs30-*"], "smoke")}
     paper = {task.spec.name for task in choose_tasks(["clrs30-*"], "paper")}

@@ -157,11 +157,11 @@ def test_what_cannot_be_tuned_is_said(fake_tasks: dict[str, Task], tmp_path: Pat
     assert obstacle(unrated, "smoke") == "task fake-good cannot be tuned: its recipe has no learning rate 'lr'"
 
 
-def test_every_task_but_imagenet_can_be_tuned() -> None:
+def test_every_task_but_those_of_imagenet_can_be_tuned() -> None:
     for name in tasks.names():
         spec = tasks.get(name).spec
         refused = {profile for profile in spec.recipes if obstacle(spec, profile)}
-        assert refused == (set(spec.recipes) if name == "imagenet-resnet50" else set()), name
+        assert refused == (set(spec.recipes) if "imagenet" in name else set()), name
 
 
 def test_the_validation_numbers_are_measured() -> None:

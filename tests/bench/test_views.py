@@ -38,7 +38,7 @@ def test_lists_can_be_used_as_they_stand(tmp_path: Path) -> None:
     """A pattern stands for the tasks of its line and no others; profiles come smallest first."""
     for entry in readiness(tmp_path):
         for word in entry.tasks.partition(" (")[0].split(", "):
-            assert choose_tasks([word], "smoke" if entry.smoke else "paper")
+            assert choose_tasks([word], "smoke" if entry.smoke else "small")
     assert _together(["a-1", "a-2", "a-3", "a-4"], ["a-1", "a-2", "a-3", "a-4", "b-1"]) == "a-* (4 tasks)"
     assert _together(["a-1", "a-2", "a-3", "b-1"], ["a-1", "a-2", "a-3", "b-1"]) == "a-1, a-2, a-3, b-1"
     for name in tasks.names():
