@@ -8,7 +8,7 @@ from bench import clrs, describe
 from bench.compare import BASELINE, Row
 from bench.evidence import Evidence, gather
 from bench.judge import SIGNS, Judgement, TaskJudgement, counted
-from bench.leaderboard_task import difference_cell, score_cell, task_section
+from bench.leaderboard_task import difference_cell, head_of, score_cell, task_section
 from bench.leaderboard_transfer import transfer_section
 from bench.overall import Overall
 from bench.store import Loaded
@@ -167,7 +167,7 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
 def _matrix(evidence: Evidence, cell: Callable[[TaskJudgement, str], str]) -> str:
     """A table of activations by tasks."""
     rows = [[row.label, *(cell(task, row.label) for task in evidence.columns)] for row in evidence.overall]
-    return markdown(["activation", *(_head(task) for task in evidence.columns)], rows)
+    return markdown(["activation", *(head_of(task.table) for task in evidence.columns)], rows)
 
 
 def _task_table(evidence: Evidence) -> str:
@@ -178,7 +178,7 @@ def _task_table(evidence: Evidence) -> str:
         reference = task.table.task.reference
         rows.append(
             [
-                _head(task),
+                head_of(task.table),
                 score_cell(relu, task.table),
                 number(reference.value, metric) if reference else "",
                 describe.anchor(task.table)[0],
@@ -223,11 +223,6 @@ def _failures(evidence: Evidence) -> Iterator[str]:
             for record in failed
         ]
         yield markdown(["task", "activation", "seed", "outcome", "reason"], rows)
-
-
-def _head(task: TaskJudgement) -> str:
-    metric = task.table.task.metric
-    return f"{task.table.task.name} ({metric.unit} {'↑' if metric.higher_is_better else '↓'})"
 
 
 def _row(judgement: Judgement | None) -> Row | None:

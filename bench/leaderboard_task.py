@@ -27,6 +27,12 @@ def task_section(evidence: Evidence, task: TaskJudgement) -> Iterator[str]:
         yield f"Re-tuned: {inert(_budget(tuned))} Repeat: `{describe.command(tuned.table)}`\n"
 
 
+def head_of(table: TaskTable) -> str:
+    """A task's name with the unit and direction of its scores: `molhiv-gcn (ROC-AUC ↑)`."""
+    metric = table.task.metric
+    return f"{table.task.name} ({metric.unit} {'↑' if metric.higher_is_better else '↓'})"
+
+
 def score_cell(row: Row | None, table: TaskTable) -> str:
     """Mean ± deviation (seeds), `missing`, or what became of the cells."""
     if row is None:

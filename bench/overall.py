@@ -119,7 +119,7 @@ def log_ratios(table: TaskTable, labels: Sequence[str]) -> tuple[Matrix, Matrix,
     seeds = sorted({seed for label in labels for seed in table.by_label[label].scores})
     scores = np.array([[table.by_label[label].scores.get(seed, math.nan) for seed in seeds] for label in labels])
     there = ~np.isnan(scores)
-    skills, mask = np.where(there, _skill(table, scores), 0.0), there.astype(float)
+    skills, mask = np.where(there, skill(table, scores), 0.0), there.astype(float)
     with np.errstate(all="ignore"):
         n = mask @ mask.T
         mean = (skills @ mask.T) / n  # of the row, over the seeds that it shares with the column
@@ -127,8 +127,8 @@ def log_ratios(table: TaskTable, labels: Sequence[str]) -> tuple[Matrix, Matrix,
         product = (skills @ skills.T) / n
         variance = square - mean**2
         covariance = product - mean * mean.T
-        scale = np.ones_like(mean) if _is_logarithm(table) else mean
-        ratio = mean - mean.T if _is_logarithm(table) else np.log(mean) - np.log(mean.T)
+        scale = np.ones_like(mean) if is_logarithm(table) else mean
+        ratio = mean - mean.T if is_logarithm(table) else np.log(mean) - np.log(mean.T)
         apart = variance / scale**2 + variance.T / scale.T**2
         spread = apart - 2 * covariance / (scale * scale.T)
         error = np.where(spread > _ROUNDING * apart, spread, 0.0) / (n - 1)
@@ -138,15 +138,16 @@ def log_ratios(table: TaskTable, labels: Sequence[str]) -> tuple[Matrix, Matrix,
     return ratio, error, n
 
 
-def _skill(table: TaskTable, scores: Matrix) -> Matrix:
-    """Scores on the scale whose logarithm, or difference, is taken."""
+def skill(table: TaskTable, scores: Matrix) -> Matrix:
+    """Scores on the scale whose logarithm is taken, or whose difference where scores are logarithms already."""
     metric = table.task.metric
-    if _is_logarithm(table):
+    if is_logarithm(table):
         return scores * math.log(10)
     return scores - (metric.chance or 0.0) if metric.higher_is_better else scores
 
 
-def _is_logarithm(table: TaskTable) -> bool:
+def is_logarithm(table: TaskTable) -> bool:
+    """Whether a task's scores are logarithms already."""
     return table.task.metric.unit.startswith("log10")
 
 

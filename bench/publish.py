@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.errors import BenchError, DamagedRecord, StoreError, UsageError, unknown
 from bench.evidence import Evidence, gather
-from bench.findings_text import render_findings
+from bench.findings import render_findings
 from bench.leaderboard import lay_out
 from bench.records import Record
 from bench.soundness import faults_of, registered

@@ -65,7 +65,7 @@ class Transfer:
 def transfer(board: Board) -> Transfer | None:
     """The transfer report of a board; None below two tasks or three functions."""
     labels = [label for label in board.labels if not board.gaps(label)]
-    tables = [table for table in board.core if not _at_chance(table)]
+    tables = [table for table in board.core if not at_chance(table)]
     if BASELINE not in labels or len(labels) < 3 or len(tables) < 2:
         return None
     gains = {table.task.name: _gains(table, labels) for table in tables}
@@ -89,7 +89,7 @@ def transfer(board: Board) -> Transfer | None:
     )
 
 
-def _at_chance(table: TaskTable) -> bool:
+def at_chance(table: TaskTable) -> bool:
     """Whether nothing can be divided by ReLU's skill on this task."""
     if BASELINE not in table.by_label or not table.by_label[BASELINE].scores:
         return True

@@ -45,7 +45,7 @@ def ours(name: str) -> bool:
 
 
 def test_what_our_miner_found_says_which_tasks_chose_it() -> None:
-    for name in filter(ours, BUILTIN):
+    for name in [name for name in BUILTIN if ours(name)]:
         assert activations.get(name).origin == "mined"
         assert activations.get(name).mined_on
 
@@ -74,7 +74,7 @@ def test_origins() -> None:
     by_origin = defaultdict(set)
     for name in BUILTIN:
         by_origin[activations.get(name).origin].add(name)
-    by_origin["mined"] -= set(filter(ours, BUILTIN))
+    by_origin["mined"] -= {name for name in BUILTIN if ours(name)}
     assert by_origin["mined"] == MINED_2026
     assert by_origin["searched"] == SEARCHED_2017 | {"squared-relu", "elish", "hard-elish"}
     assert by_origin["control"] == {"identity", "turbulent-base"}

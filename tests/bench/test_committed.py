@@ -5,7 +5,7 @@ from pathlib import Path
 
 import activations
 from bench.evidence import gather
-from bench.findings_text import render_findings
+from bench.findings import render_findings
 from bench.leaderboard import render
 from bench.store import Store
 

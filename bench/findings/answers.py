@@ -1,0 +1,251 @@
+"""The three answers in words: what the paper says, a sentence or two on what a board says, and its tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bench.compare import BASELINE
+from bench.evidence import Evidence
+from bench.findings.collapse import KEPT, Fate, OnTask, State, fates
+from bench.findings.outside import Contrast, Outside, outside
+from bench.findings.predict import Prediction, learned_tasks, predict
+from bench.inference import FEWEST_PAIRS
+from bench.leaderboard_task import head_of
+from bench.overall import LAB
+from bench.tables import count_of, digits, markdown
+
+MOST_TASKS = 12
+"""Tasks that get columns of their own in a table of functions."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one board says to a question."""
+
+    sentence: str
+    tables: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: what it is called in short, what the paper says, what stands above its answers, and who answers."""
+
+    short: str
+    claim: str
+    text: str
+    answer: Callable[[Evidence], Answer | None]
+    """None where a board's records say nothing to it."""
+
+
+PERIODIC = f"""\
+## 1. Do periodic perturbations of GELU beat ReLU and GELU out of distribution?
+
+**The paper:** yes. CLRS-30 mean score 0.887 for GELU-Sinc-Perturbation, 0.874 for GELU, 0.862 for ReLU; lab loss out of
+distribution 54.7 for GELUSine, 68.7 for GELU-Sinc-Perturbation, 78.8 for GELU, 93.1 for ReLU.
+
+**Here:** the mean log-ratio over the tasks that are tested outside of what they were trained on: in the field molecules
+(scaffolds that training never saw) and CLRS-30 (longer inputs), in the lab the sealed shift of the inputs. t tests of
+that mean, Holm over all comparisons of a profile. Tasks with fewer than {FEWEST_PAIRS} pairs are shown and do not
+count. Where a function lost a cell its comparisons have failed: the tasks that are left would flatter it.
+"""
+
+STATISTICS = f"""\
+## 2. Do functions that look at statistics of a batch or of features collapse in the field?
+
+**The paper:** yes. Turbulent and FISG win in its lab and fail on images, some out of memory; pointwise functions
+transfer.
+
+**Here:** a function has collapsed (✕) on a task if its training diverged or ran out of memory, or if it keeps less than
+{100 * KEPT:g} % of ReLU's skill (its score counted from the level of a guess), beyond chance: one-sided paired t
+tests, Holm over the tasks of a function. It has held its ground (✓) if it keeps more, beyond chance. Everything else is
+open (?). The {100 * KEPT:g} % and the rule are our choice. Cells: log-ratio to ReLU, its 95 % interval, pairs.
+"""
+
+PREDICTS = """\
+## 3. Does the order in the lab predict the order in the field?
+
+**The paper:** functions are mined in the lab in the hope that it does; its best of the lab by far, Turbulent, failed in
+the field. No correlation is reported.
+
+**Here:** Kendall's tau between the mean log-ratios to ReLU in the lab and in the field, over the functions that are
+complete on every task that counts; its interval is over functions. Tasks on which ReLU hardly beats a guess are left
+out where there are others, since ratios to next to nothing drown the rest; with them it stands in the table. That
+choice was made after the first records had been seen.
+"""
+
+
+def periodic(evidence: Evidence) -> Answer | None:
+    """Question 1."""
+    found = outside(evidence.board)
+    if found is None:
+        return None
+    sentences = [_place(found, place) for place in ("field", LAB)]
+    tables = [_contrasts(found), _by_task(found)]
+    if found.left_out:
+        tables.append(f"Left out: {'; '.join(found.left_out)}.\n")
+    return Answer(" ".join(sentence for sentence in sentences if sentence), "\n".join(tables))
+
+
+def _place(found: Outside, place: str) -> str:
+    """What the comparisons in the field, or in the lab, say."""
+    held = [contrast for contrast in found.contrasts if contrast.place == place]
+    if not held:
+        return ""
+    told = [one for one in held if one.verdict in ("better", "worse")]
+    failed = [one for one in held if one.verdict == "failed"]
+    said = [f"{one.function} is {one.verdict} than {one.other} ({one.mean})" for one in told]
+    said += [f"{one.function} against {one.other} failed on {', '.join(one.failed)}" for one in failed]
+    for verdict, words in (
+        ("cannot tell", "we cannot tell {} of {} from 0"),
+        ("not tested", f"{{}} of {{}} are not tested for want of {FEWEST_PAIRS} pairs on any task"),
+    ):
+        count = sum(one.verdict == verdict for one in held)
+        if count:
+            said.append(words.format(count, count_of(len(held), "comparison")))
+    return f"In the {place} {'; '.join(said)}."
+
+
+def _contrasts(found: Outside) -> str:
+    rows = [
+        [
+            one.place,
+            one.function,
+            one.other,
+            one.mean or "",
+            "" if math.isnan(one.p) else f"{one.p:.2g}",
+            len(one.counted),
+            min((task.pairs for task in one.counted), default=0),
+            _in_words(one),
+        ]
+        for one in found.contrasts
+    ]
+    head = ["place", "function", "against", "mean log-ratio", "p (Holm)", "tasks", "fewest pairs", "verdict"]
+    return markdown(head, rows)
+
+
+def _in_words(one: Contrast) -> str:
+    return f"failed on {', '.join(one.failed)}" if one.failed else one.verdict
+
+
+def _by_task(found: Outside) -> str:
+    """Differences in scores, a row a task and a column a comparison; not tested one by one."""
+    columns = list(dict.fromkeys((one.function, one.other) for one in found.contrasts))
+    cells = {
+        (task.table.task.name, one.function, one.other): (
+            f"{task.score.text(digits(task.table.task.metric))} ({task.pairs})"
+        )
+        for one in found.contrasts
+        for task in one.tasks
+    }
+    tables = {task.table.task.name: task.table for one in found.contrasts for task in one.tasks}
+    rows = [[head_of(table), *(cells.get((name, *column), "") for column in columns)] for name, table in tables.items()]
+    return markdown(["difference in score", *(f"{function} − {other}" for function, other in columns)], rows)
+
+
+def statistics(evidence: Evidence) -> Answer | None:
+    """Question 2."""
+    learned = learned_tasks(evidence.board)
+    found = fates(evidence, learned)
+    special = [fate for fate in found if not fate.pointwise]
+    if not special:
+        return None
+    plain = [fate for fate in found if fate.pointwise]
+    sentence = f"{_kind('Not pointwise', special)} {_kind('Pointwise', plain)}".rstrip()
+    tasks = list(dict.fromkeys(one.task for fate in found for one in fate.tasks))
+    columns = tasks if len(tasks) <= MOST_TASKS else []
+    weak = [table.task.name for table in evidence.board.tables if table.task.name in tasks and table not in learned]
+    without = f"field without {', '.join(weak)}" if weak else ""
+    rows = [
+        [
+            fate.function,
+            "yes" if fate.pointwise else "no",
+            fate.state.value,
+            *(estimate or "" for estimate in (fate.lab, fate.field, *([fate.learned] if weak else []))),
+            *(_fate_cell({one.task: one for one in fate.tasks}.get(task)) for task in columns),
+        ]
+        for fate in found
+    ]
+    head = ["function", "pointwise", "in all", LAB, "field", *([without] if weak else []), *columns]
+    note = f"ReLU hardly beats a guess on {', '.join(weak)}: log-ratios there are large, and weigh on the field.\n"
+    return Answer(sentence, markdown(head, rows) + (f"\n{note}" if weak else ""))
+
+
+def _kind(noun: str, held: Sequence[Fate]) -> str:
+    """How many functions of a kind collapsed, held their ground, or are open."""
+    if not held:
+        return ""
+    states = [fate.state for fate in held]
+    down = "; ".join(f"{fate.function} on {', '.join(fate.collapsed)}" for fate in held if fate.collapsed)
+    return (
+        f"{noun}: {states.count(State.COLLAPSED)} of {count_of(len(held), 'function')} collapsed somewhere in the field"
+        f"{f' ({down})' if down else ''}, {states.count(State.HELD)} held on every task, "
+        f"{states.count(State.OPEN)} open."
+    )
+
+
+def _fate_cell(one: OnTask | None) -> str:
+    if one is None:
+        return ""
+    value = f"{one.ratio} ({one.pairs})" if one.ratio else f"no better than a guess ({one.pairs})" if one.pairs else ""
+    lost = f"{count_of(one.broke_down, 'training')} broke down" if one.broke_down else ""
+    failed = f"{count_of(one.failed, 'cell')} failed" if one.failed else ""
+    return f"{one.state.value} {', '.join(part for part in (value, lost, failed) if part)}"
+
+
+def predicts(evidence: Evidence) -> Answer | None:
+    """Question 3."""
+    found = predict(evidence.board)
+    if found is None:
+        return None
+    without = f" without {', '.join(found.weak)}" if found.with_weak else ""
+    reason = f"{without}, where ReLU hardly beats a guess" if without else ""
+    sentence = f"{_verdict(found)}: tau {found.tau} over {found.tau.n} functions{reason}. {_pick(found)}"
+    places = sorted(found.order, key=lambda one: (-one.judged_by.value, one.function))
+    rows = []
+    for place, one in enumerate(found.order, start=1):
+        numbers = (one.lab, one.field, *([one.learned] if without else []))
+        zero, mark = one.function == BASELINE, " †" if evidence.facts[one.function].mined_on else ""
+        rows.append([place, 1 + places.index(one), one.function + mark, *("0" if zero else str(n) for n in numbers)])
+    head = ["place in the lab", "in the field", "function", LAB, "field", *([f"field{without}"] if without else [])]
+    taus = [(f"{LAB} and field", found.with_weak or found.tau)]
+    taus += [(f"{LAB} and field{without}", found.tau)] if without else []
+    taus += [(f"{LAB} and {name}", tau) for name, tau in found.families]
+    taus += [(f"even and odd seeds of the {name}", tau) for name, tau in found.halves]
+    note = (
+        f"{count_of(found.pairs, 'pair')} with ReLU is the least that a function has on a task. Even and odd seeds say "
+        "how much of an order half of the seeds repeats: where that is little, little could be expected of a "
+        "prediction.\n"
+    )
+    if any(evidence.facts[one.function].mined_on for one in found.order):
+        note += "† the lab's own data chose this function: its place there flatters it.\n"
+    orders = markdown(["orders", "Kendall's tau", "functions"], [[name, tau, tau.n] for name, tau in taus])
+    return Answer(sentence, "\n".join((markdown(head, rows), orders, note)))
+
+
+def _verdict(found: Prediction) -> str:
+    if found.weak and found.with_weak is None:
+        return "We cannot tell, since ReLU hardly beats a guess on any task of the field"
+    if math.isnan(found.tau.low):
+        return "We cannot tell, the functions are too few"
+    if found.tau.low > 0:
+        return "Yes, in part"
+    return "No, the orders are opposed" if found.tau.high < 0 else "We cannot tell"
+
+
+def _pick(found: Prediction) -> str:
+    """What became of the function that is best in the lab."""
+    chosen = found.order[0]
+    best = max(found.order, key=lambda one: (one.judged_by.value, one is chosen))
+    behind = best.judged_by.value - chosen.judged_by.value
+    rest = "and is the best there, too" if best is chosen else f"{behind:.3f} behind the best there, {best.function}"
+    value = "0" if chosen.function == BASELINE else str(chosen.judged_by)
+    return f"The best of the lab, {chosen.function}, has {value} in the field, {rest}."
+
+
+QUESTIONS = (
+    Question("Do periodic perturbations of GELU beat ReLU and GELU out of distribution?", "yes", PERIODIC, periodic),
+    Question("Do functions of batch or feature statistics collapse in the field?", "yes", STATISTICS, statistics),
+    Question("Does the order in the lab predict that in the field?", "hoped", PREDICTS, predicts),
+)

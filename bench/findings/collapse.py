@@ -1,0 +1,147 @@
+"""Question 2: do functions that look at statistics of a batch or of features collapse in the field?
+
+A function has collapsed on a task if training broke down (`diverged`, `out_of_memory`), or if it keeps less than `KEPT`
+of ReLU's skill, beyond chance: a one-sided paired t test of skill − `KEPT` · ReLU's skill. It holds its ground if it
+keeps more, beyond chance. Everything else is open. The share and the rule are our choice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from bench.compare import BASELINE, Row, Spread, TaskTable
+from bench.evidence import Evidence
+from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, half_width, holm, lower_tail
+from bench.overall import LAB, Means, is_logarithm, log_ratios, skill
+from bench.transfer import at_chance
+
+KEPT = 0.9
+"""Share of ReLU's skill, its score counted from the level of a guess, below which a function has collapsed."""
+BROKE_DOWN = ("diverged", "out_of_memory")
+"""Outcomes that say something of the function; the others say something of the machine or the harness."""
+
+
+class State(Enum):
+    """What became of a function."""
+
+    COLLAPSED = "✕"
+    HELD = "✓"
+    OPEN = "?"
+
+
+@dataclass(frozen=True)
+class OnTask:
+    """One function on one task of the field."""
+
+    task: str
+    ratio: Estimate | None
+    """Log-ratio to ReLU; None where its mean is no better than a guess, or no seed is shared."""
+    pairs: int
+    broke_down: int
+    """Cells whose training did."""
+    failed: int
+    """Other cells without a score."""
+    below: float
+    """p that it keeps less than `KEPT`, adjusted by Holm over the function's tasks; NaN where nothing is tested."""
+    above: float
+    """p that it keeps more; not adjusted, since it must do so on every task."""
+
+    @property
+    def state(self) -> State:
+        """On this task."""
+        if self.broke_down or self.below < ALPHA:
+            return State.COLLAPSED
+        return State.HELD if self.above < ALPHA and not self.failed else State.OPEN
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of one function in the field."""
+
+    function: str
+    pointwise: bool
+    lab: Estimate | None
+    field: Estimate | None
+    """Mean log-ratios to ReLU, as on the board; None where a task is missing or failed."""
+    learned: Estimate | None
+    """That of the field over the tasks that ReLU learns."""
+    tasks: tuple[OnTask, ...]
+
+    @property
+    def collapsed(self) -> tuple[str, ...]:
+        """The tasks on which it did."""
+        return tuple(one.task for one in self.tasks if one.state is State.COLLAPSED)
+
+    @property
+    def state(self) -> State:
+        """Collapsed somewhere, held its ground everywhere, or open."""
+        if self.collapsed:
+            return State.COLLAPSED
+        return State.HELD if all(one.state is State.HELD for one in self.tasks) else State.OPEN
+
+
+def fates(evidence: Evidence, learned: Sequence[TaskTable]) -> tuple[Fate, ...]:
+    """Every function but ReLU, those that are not pointwise first.
+
+    Args:
+        learned: the tasks of the field that ReLU learns.
+    """
+    board = evidence.board
+    field = [table for table in board.tables if table.task.family != LAB and not at_chance(table)]
+    complete = [label for label in board.labels if not board.gaps(label)]
+    means = Means.of([table for table in learned if table in board.core], complete)
+    overall = {row.label: row for row in evidence.overall}
+    rows = []
+    for label in board.labels:
+        found = [_on_task(table, label) for table in field if label in table.by_label]
+        if label == BASELINE or not found:
+            continue
+        adjusted = holm([one.below for one in found])
+        rows.append(
+            Fate(
+                label,
+                evidence.facts[label].pointwise,
+                overall[label].lab,
+                overall[label].field,
+                means.against(label) if means is not None and label in complete else None,
+                tuple(replace(one, below=p) for one, p in zip(found, adjusted, strict=True)),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.pointwise, row.function)))
+
+
+def _on_task(table: TaskTable, label: str) -> OnTask:
+    row: Row = table.by_label[label]
+    broke_down = sum(record.outcome in BROKE_DOWN for record in row.failures)
+    failed = len(row.failures) - broke_down
+    excess = Spread.of(_excess(table, row))
+    if excess is None:
+        return OnTask(table.task.name, None, 0, broke_down, failed, math.nan, math.nan)
+    below = above = math.nan
+    if excess.n >= FEWEST_PAIRS and excess.sd:
+        t = excess.mean / (excess.sd / math.sqrt(excess.n))
+        below, above = lower_tail(t, excess.n - 1), lower_tail(-t, excess.n - 1)
+    return OnTask(table.task.name, _ratio(table, label), excess.n, broke_down, failed, below, above)
+
+
+def _excess(table: TaskTable, row: Row) -> list[float]:
+    """By how much a function's skill exceeds the share of ReLU's that it has to keep, seed by seed; better is more."""
+    import numpy as np
+
+    relu, higher = table.by_label[BASELINE].scores, table.task.metric.higher_is_better
+    seeds = sorted(row.scores.keys() & relu.keys())
+    own, theirs = (skill(table, np.array([scores[seed] for seed in seeds])) for scores in (row.scores, relu))
+    better, worse = (own, theirs) if higher else (theirs, own)
+    excess = better - worse - math.log(KEPT) if is_logarithm(table) else better - KEPT * worse
+    return [float(value) for value in excess]
+
+
+def _ratio(table: TaskTable, label: str) -> Estimate | None:
+    ratio, error, pairs = (float(part[0, 1]) for part in log_ratios(table, [label, BASELINE]))
+    if math.isnan(ratio):
+        return None
+    reach = half_width(math.sqrt(error), pairs - 1) if error > 0 else math.nan
+    return Estimate(ratio, ratio - reach, ratio + reach)

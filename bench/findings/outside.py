@@ -1,0 +1,132 @@
+"""Question 1: do periodic perturbations of GELU beat ReLU and GELU out of distribution?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bench.compare import BASELINE, Board, TaskTable, paired
+from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, holm
+from bench.judge import student
+from bench.overall import LAB, Means
+
+PERIODIC = ("gelu-sine", "gelu-sinc-perturbation")
+"""GELU with a periodic perturbation, as "Mining Generalizable Activation Functions" (arXiv 2602.05688) names them."""
+BASELINES = (BASELINE, "gelu")
+OUTSIDE = ("molecules", "clrs30", LAB)
+"""Families that are tested outside of what they were trained on: molecules with scaffolds that training never saw,
+longer inputs of an algorithm, another range of inputs. Images are tested on more of the same."""
+
+Verdict = Literal["better", "worse", "cannot tell", "not tested", "failed"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two functions on one task."""
+
+    table: TaskTable
+    score: Estimate
+    """Mean difference in scores, paired by seed."""
+    pairs: int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One function against another over the tasks of one place that are tested out of distribution."""
+
+    function: str
+    other: str
+    place: str
+    """`field` or `lab`."""
+    tasks: tuple[Difference, ...]
+    mean: Estimate | None
+    """Mean log-ratio over the tasks with pairs enough, families weigh the same; over all where none has enough; None
+    where a mean is no better than a guess."""
+    p: float
+    """Of the t test that it is 0, adjusted by Holm over all contrasts of the board; NaN where no task has pairs
+    enough."""
+    failed: tuple[str, ...]
+    """Tasks on which a cell of one of the two ended without a score."""
+
+    @property
+    def counted(self) -> tuple[Difference, ...]:
+        """The tasks that the mean is over."""
+        return enough(self.tasks) or self.tasks
+
+    @property
+    def verdict(self) -> Verdict:
+        """`failed` where the function or the other one lost a cell: the tasks that are left would flatter it."""
+        if self.failed:
+            return "failed"
+        if math.isnan(self.p) or self.mean is None:
+            return "not tested"
+        if self.p >= ALPHA:
+            return "cannot tell"
+        return "better" if self.mean.value > 0 else "worse"
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The answer of one board."""
+
+    contrasts: tuple[Contrast, ...]
+    left_out: tuple[str, ...]
+    """What is missing, in words."""
+
+
+def outside(board: Board) -> Outside | None:
+    """The answer; None where no two of the functions met on a task."""
+    left_out: dict[str, None] = {}
+    contrasts = []
+    for place in ("field", LAB):
+        tables = [
+            one for one in board.tables if one.task.family in OUTSIDE and (one.task.family == LAB) == (place == LAB)
+        ]
+        for function in PERIODIC:
+            for other in BASELINES:
+                left_out.update(dict.fromkeys(_missing(tables, (function, other))))
+                contrast = _contrast(function, other, place, tables)
+                if contrast is not None:
+                    contrasts.append(contrast)
+    if not contrasts:
+        return None
+    adjusted = holm([contrast.p for contrast in contrasts])
+    tested = tuple(replace(contrast, p=p) for contrast, p in zip(contrasts, adjusted, strict=True))
+    return Outside(tested, tuple(left_out))
+
+
+def enough(tasks: Sequence[Difference]) -> tuple[Difference, ...]:
+    """Those with pairs enough for a test."""
+    return tuple(one for one in tasks if one.pairs >= FEWEST_PAIRS)
+
+
+def _contrast(function: str, other: str, place: str, tables: Sequence[TaskTable]) -> Contrast | None:
+    names = list(dict.fromkeys((BASELINE, other, function)))
+    failed, tasks = [], []
+    for table in tables:
+        if any(name not in table.by_label for name in names):
+            continue
+        own, theirs = table.by_label[function], table.by_label[other]
+        if own.failures or theirs.failures:
+            failed.append(table.task.name)
+        spread = paired(own.scores, theirs.scores)
+        if spread is not None:
+            tasks.append(Difference(table, student(spread), spread.n))
+    tested = enough(tasks)
+    means = Means.of([one.table for one in tested or tasks], names)
+    if means is None:
+        return Contrast(function, other, place, (), None, math.nan, tuple(failed)) if failed else None
+    p = means.p(function, other) if tested and not failed else math.nan
+    return Contrast(function, other, place, tuple(tasks), means.against(function, other), p, tuple(failed))
+
+
+def _missing(tables: Sequence[TaskTable], names: Sequence[str]) -> Iterator[str]:
+    for table in tables:
+        for name in dict.fromkeys((BASELINE, *names)):
+            if name in table.by_label:
+                continue
+            twins = any(label.startswith(f"{name} (") for label in table.by_label)
+            why = "names several functions" if twins else "was not run"
+            yield f"{name} {why} on {table.task.name}"

@@ -1,0 +1,126 @@
+"""Question 3: does the order of the functions in the lab predict their order in the field?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.compare import BASELINE, Board, TaskTable, make_table, paired
+from bench.describe import barely_learns
+from bench.inference import Correlation, Estimate, kendall
+from bench.overall import LAB, Means
+from bench.transfer import at_chance
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One function, by its mean log-ratios to ReLU."""
+
+    function: str
+    lab: Estimate
+    field: Estimate
+    learned: Estimate | None
+    """Over the tasks of the field that ReLU learns; None where it learns none."""
+
+    @property
+    def judged_by(self) -> Estimate:
+        """The number of the field that counts: without the tasks that ReLU hardly learns, where there are others."""
+        return self.learned or self.field
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer of one board."""
+
+    order: tuple[Standing, ...]
+    """Best in the lab first."""
+    weak: tuple[str, ...]
+    """Tasks of the field on which ReLU hardly beats a guess."""
+    tau: Correlation
+    """Of the lab and the field, by `Standing.judged_by`."""
+    with_weak: Correlation | None
+    """The same with the weak tasks; None where there are none, or no others."""
+    families: tuple[tuple[str, Correlation], ...]
+    """Of the lab and each family of the field."""
+    halves: tuple[tuple[str, Correlation], ...]
+    """Of the even and the odd seeds of the lab, and of the field: how much of an order half of the seeds repeats."""
+    pairs: int
+    """Of a function and ReLU, on the task that has the fewest."""
+
+
+def learned_tasks(board: Board) -> list[TaskTable]:
+    """The tasks of the field on which ReLU does more than hardly beat a guess."""
+    return [
+        table
+        for table in board.tables
+        if table.task.family != LAB and not at_chance(table) and not barely_learns(table)
+    ]
+
+
+def predict(board: Board) -> Prediction | None:
+    """The answer; None where lab and field do not share three functions that are complete on both."""
+    labels = [label for label in board.labels if not board.gaps(label)]
+    tables = [table for table in board.core if not at_chance(table)]
+    lab = [table for table in tables if table.task.family == LAB]
+    field = [table for table in tables if table.task.family != LAB]
+    strong = [table for table in field if not barely_learns(table)]
+    parts = [_means(part, labels) for part in (lab, field, strong)]
+    order = [
+        Standing(label, parts[0][label], parts[1][label], parts[2].get(label))
+        for label in labels
+        if label in parts[0] and label in parts[1]
+    ]
+    if len(order) < 3:
+        return None
+    order.sort(key=lambda one: (-one.lab.value, one.function))
+    names = [one.function for one in order]
+    families = dict.fromkeys(table.task.family for table in field)
+    by_family = {name: _means([table for table in field if table.task.family == name], names) for name in families}
+    worth = {one.function: one.lab for one in order}
+    weak = tuple(table.task.name for table in field if table not in strong)
+    return Prediction(
+        order=tuple(order),
+        weak=weak,
+        tau=_tau(worth, {one.function: one.judged_by for one in order}),
+        with_weak=_tau(worth, {one.function: one.field for one in order}) if weak and strong else None,
+        families=tuple((name, _tau(worth, means)) for name, means in by_family.items()),
+        halves=_halves({LAB: lab, "field": strong or field}),
+        pairs=min(_pairs(table, name) for table in (*lab, *field) for name in names if name != BASELINE),
+    )
+
+
+def _means(tables: Sequence[TaskTable], labels: Sequence[str]) -> dict[str, Estimate]:
+    """Mean log-ratio to ReLU of the functions that have one."""
+    means = Means.of(tables, list(labels))
+    found = {label: means.against(label) for label in labels} if means is not None else {}
+    return {label: estimate for label, estimate in found.items() if estimate is not None}
+
+
+def _tau(first: dict[str, Estimate], second: dict[str, Estimate]) -> Correlation:
+    names = [name for name in first if name in second]
+    return kendall([first[name].value for name in names], [second[name].value for name in names])
+
+
+def _halves(places: dict[str, Sequence[TaskTable]]) -> tuple[tuple[str, Correlation], ...]:
+    found = []
+    for place, tables in places.items():
+        even, odd = (_half(tables, parity) for parity in (0, 1))
+        if len(even.keys() & odd.keys()) > 2:
+            found.append((place, _tau(even, odd)))
+    return tuple(found)
+
+
+def _half(tables: Sequence[TaskTable], parity: int) -> dict[str, Estimate]:
+    """The means by the seeds of one parity, of the functions that have such ones on every task."""
+    held = [[record for record in table.records if record.seed % 2 == parity] for table in tables]
+    if not all(held):
+        return {}
+    halved = [make_table(records) for records in held]
+    counted = Counter(row.label for table in halved for row in table.rows if row.complete)
+    return _means(halved, [label for label, count in counted.items() if count == len(halved)])
+
+
+def _pairs(table: TaskTable, label: str) -> int:
+    spread = paired(table.by_label[label].scores, table.by_label[BASELINE].scores)
+    return spread.n if spread else 0
