@@ -1,35 +1,67 @@
 #!/usr/bin/env bash
 # The grid behind the published board, a stage a call, on a GPU that is lent for so long: the most valuable cells first,
-# none that cannot end in time.
+# none that is not likely to end in time.
 #
 #     benchmarks/fill_board.sh STAGE DATA RESULTS LIMIT [OPTIONS OF bench run]
 #
-# STAGE, in order of value:
-#   anchors  ReLU by the published protocols (profile paper): is anything reproduced? Hours of one GPU; algorithms are
-#            first, minutes each
+# STAGE, in order of value; anchors take hours, so with half an hour `paper` goes first:
+#   anchors  ReLU by the published protocols (profile paper): is anything reproduced? Algorithms are first
 #   paper    the functions of "Mining Generalizable Activation Functions" beside ReLU (profile small): 10 seeds of
-#            CIFAR-10 and molhiv, 3 of each algorithm of CLRS-30, 20 of the lab
-#   field    what people use, and the eight of "Searching for Activation Functions", 3 seeds
-#   mined    our own finds, 3 seeds
+#            CIFAR-10 and molhiv, 5 of each algorithm of CLRS-30 that is named below, 20 of the lab
+#   field    what people use, and the eight of "Searching for Activation Functions", 5 seeds
+#   mined    our own finds, 5 seeds
 #   images   ResNet-50 on Tiny-ImageNet-10k, 1 seed
-#   rest     every algorithm of CLRS-30 for the functions of the paper, 3 seeds
-# LIMIT is written like 9m. The records go to RESULTS/local: a later call with the same folder goes on where this one
-# stopped. Give the most of a lent hour to `paper`. DATA wants cifar10, molhiv, clrs30 and tiny-imagenet-10k prepared.
+#   rest     every algorithm of CLRS-30 for the functions of the paper, 5 seeds
+# Below 5 seeds a board gives no verdict: `images` and `anchors` are scores alone.
+# LIMIT is written like 9m. Each part of a stage gets a share of what is left of it. The records go to RESULTS/local: a
+# later call with the same folder goes on where this one stopped. DATA wants cifar10, molhiv, clrs30 and
+# tiny-imagenet-10k prepared. The status is 1 where a cell failed or data is absent; the other parts run all the same.
 # On a machine without this repository's history a record cannot name its commit, and is not published: take
 # `git clone --depth 1` there, not a copy of the files.
 set -euo pipefail
+SECONDS=0
 if [ $# -lt 4 ]; then
-    sed -n '2,22s/^# \{0,1\}//p' "$0" >&2
+    sed -n '/^#!/d; /^#/!q; s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
-stage=$1 data=$2 results=$3 limit=$4
+stage=$1 data=$2 results=$3 failed=0 least=5
+total=$(python3 -c '
+import sys
+from bench.errors import UsageError
+from bench.estimate import parse_duration
+try:
+    print(int(parse_duration(sys.argv[1])))
+except UsageError as error:
+    print(error, file=sys.stderr)
+    sys.exit(2)
+' "$4")
+for option in "${@:5}"; do
+    case $option in
+    --time-limit | --time-limit=*)
+        echo "the time limit is the fourth argument, LIMIT: leave $option out" >&2
+        exit 2
+        ;;
+    esac
+done
 first=clrs30-bfs,clrs30-bellman_ford,clrs30-dag_shortest_paths,clrs30-minimum,clrs30-segments_intersect,clrs30-insertion_sort
 
-# part SHARE OPTIONS...: `bench run` with a share of the limit, in percent.
+# part SHARE OPTIONS...: `bench run` with a share of what is left of the limit, in percent. A part with failed cells or
+# absent data is noted; whatever else goes wrong ends the script.
 part() {
-    local seconds
-    seconds=$(python3 -c "import sys; from bench.estimate import parse_duration as of; print(int(of(sys.argv[1]) * $1 / 100))" "$limit")
-    bench run --data "$data" --results "$results" --time-limit "$seconds" "${@:2}"
+    local seconds=$(((total - SECONDS) * $1 / 100)) status=0
+    if [ "$seconds" -lt "$least" ]; then
+        echo "skipped, with less than $least seconds left for it: bench run ${*:2}" >&2
+        return
+    fi
+    bench run --data "$data" --results "$results" --time-limit "$seconds" "${@:2}" || status=$?
+    case $status in
+    0) ;;
+    1)
+        echo "not all of it ran: bench run ${*:2}" >&2
+        failed=1
+        ;;
+    *) exit "$status" ;;
+    esac
 }
 
 case $stage in
@@ -38,24 +70,25 @@ anchors)
     ;;
 paper)
     part 50 --profile small --activations @paper --seeds 0-9 --tasks cifar10-resnet18,cifar10-vgg16,molhiv-gcn "${@:5}"
-    part 30 --profile small --activations @paper --seeds 0-2 --tasks "$first" "${@:5}"
-    part 20 --profile small --activations @paper --seeds 0-19 --tasks 'lab-*' "${@:5}"
+    part 60 --profile small --activations @paper --seeds 0-4 --tasks "$first" "${@:5}"
+    part 100 --profile small --activations @paper --seeds 0-19 --tasks 'lab-*' "${@:5}"
     ;;
 field)
-    part 100 --profile small --activations @field,@swish-paper --seeds 0-2 \
+    part 100 --profile small --activations @field,@swish-paper --seeds 0-4 \
         --tasks "cifar10-resnet18,molhiv-gcn,$first,lab-*" "${@:5}"
     ;;
 mined)
-    part 100 --profile small --activations @mined --seeds 0-2 --tasks "cifar10-resnet18,molhiv-gcn,$first,lab-*" "${@:5}"
+    part 100 --profile small --activations @mined --seeds 0-4 --tasks "cifar10-resnet18,molhiv-gcn,$first,lab-*" "${@:5}"
     ;;
 images)
     part 100 --profile small --activations @paper --seeds 0 --tasks tiny-imagenet-10k-resnet50 "${@:5}"
     ;;
 rest)
-    part 100 --profile small --activations @paper --seeds 0-2 --tasks 'clrs30-*' "${@:5}"
+    part 100 --profile small --activations @paper --seeds 0-4 --tasks 'clrs30-*' "${@:5}"
     ;;
 *)
     echo "no stage is called $stage: there are anchors, paper, field, mined, images and rest" >&2
     exit 2
     ;;
 esac
+exit "$failed"

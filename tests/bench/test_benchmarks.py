@@ -11,6 +11,7 @@ import tasks
 import tasks.registry
 from activations import get, load_plugin
 from bench.answer import plain
+from bench.inference import FEWEST_PAIRS
 from bench.plan import parse_seeds
 from bench.session import choose_activations, choose_tasks
 from tasks import Context
@@ -43,36 +44,114 @@ def test_the_rendering_script_speaks_to_the_command_line_as_it_is() -> None:
 STAGES = ("anchors", "paper", "field", "mined", "images", "rest")
 
 
-def calls_of(stage: str, folder: Path) -> list[list[str]]:
-    """What a stage of the grid would call, by a command line that only notes how it is called."""
-    noted, named = folder / "calls", folder / "bench"
-    named.write_text(f'#!/bin/sh\nfor word in "$@"; do printf "%s\\t" "$word"; done >>{noted}\necho >>{noted}\n')
+def fill(folder: Path, *arguments: str, fake: str = "") -> subprocess.CompletedProcess[str]:
+    """The grid's script, by a command line that only notes how it is called, and then does what `fake` says."""
+    named = folder / "bench"
+    note = f'for word in "$@"; do printf "%s\\t" "$word"; done >>{folder}/calls\necho >>{folder}/calls\n'
+    named.write_text(f"#!/bin/sh\n{note}{fake}\n")
     named.chmod(0o755)
     path = f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", str(IDLE.with_name("fill_board.sh")), stage, "data", "out", "10m", "--workers", "2"],
+    return subprocess.run(
+        ["bash", str(IDLE.with_name("fill_board.sh")), *arguments],
         cwd=IDLE.parents[1], capture_output=True, text=True, env={**os.environ, "PATH": path},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [line.rstrip("\t").split("\t") for line in noted.read_text().splitlines()]
+
+
+def calls_of(folder: Path) -> list[list[str]]:
+    """How the command line was called."""
+    noted = folder / "calls"
+    return [line.rstrip("\t").split("\t") for line in noted.read_text().splitlines()] if noted.exists() else []
+
+
+def limits_of(folder: Path) -> list[int]:
+    return [int(call[call.index("--time-limit") + 1]) for call in calls_of(folder)]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_stage_of_the_grid_names_what_there_is_and_keeps_the_limit(stage: str, tmp_path: Path) -> None:
-    calls = calls_of(stage, tmp_path)
-    assert sum(int(call[call.index("--time-limit") + 1]) for call in calls) == 600
-    for call in calls:
+def test_every_stage_of_the_grid_names_what_there_is(stage: str, tmp_path: Path) -> None:
+    done = fill(tmp_path, stage, "data", "out", "10m", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert len(calls_of(tmp_path)) == (3 if stage == "paper" else 1)
+    for call in calls_of(tmp_path):
         assert call[0] == "run"
         assert call[-2:] == ["--workers", "2"]
         options = dict(zip(call[1:-2:2], call[2:-2:2], strict=True))
         assert choose_tasks(options["--tasks"].split(","), options["--profile"])
         assert choose_activations(options["--activations"].split(","))[0].name == "relu"
-        assert parse_seeds(options["--seeds"])
+        seeds = parse_seeds(options["--seeds"])
+        assert len(seeds) >= FEWEST_PAIRS or stage in ("anchors", "images")
 
 
-def test_an_unknown_stage_of_the_grid_is_one_sentence() -> None:
-    done = subprocess.run(
-        ["bash", str(IDLE.with_name("fill_board.sh")), "papers", "data", "out", "10m"], capture_output=True, text=True
+def test_a_part_gets_its_share_of_what_is_left_of_the_limit(tmp_path: Path) -> None:
+    """An hour is so long that what passes here is a small part of it: what a part leaves over goes to the next."""
+    assert fill(tmp_path, "paper", "data", "out", "1h").returncode == 0
+    assert limits_of(tmp_path) == pytest.approx([1800, 2160, 3600], rel=0.03)
+
+
+def test_what_a_part_took_is_no_longer_left(tmp_path: Path) -> None:
+    done = fill(tmp_path, "paper", "data", "out", "60s", fake="sleep 1")
+    first, second, third = limits_of(tmp_path)
+    assert first <= 30
+    assert second <= 0.6 * 59
+    assert third <= 58
+    assert done.stderr == ""
+
+
+def test_a_part_without_time_is_skipped(tmp_path: Path) -> None:
+    done = fill(tmp_path, "paper", "data", "out", "4s")
+    assert done.returncode == 0
+    assert calls_of(tmp_path) == []
+    said = done.stderr.splitlines()
+    assert len(said) == 3
+    assert all(line.startswith("skipped, with less than 5 seconds left for it: bench run --profile") for line in said)
+
+
+def test_a_part_with_failed_cells_does_not_end_the_stage(tmp_path: Path) -> None:
+    done = fill(tmp_path, "paper", "data", "out", "10m", fake=f"[ $(wc -l <{tmp_path}/calls) != 2 ]")
+    assert done.returncode == 1
+    assert len(calls_of(tmp_path)) == 3
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(
+        "not all of it ran: bench run --profile small --activations @paper --seeds 0-4 --tasks clrs30"
     )
+
+
+@pytest.mark.parametrize("status", [2, 130])
+def test_any_other_status_of_a_part_ends_the_stage_with_it(tmp_path: Path, status: int) -> None:
+    assert fill(tmp_path, "paper", "data", "out", "10m", fake=f"exit {status}").returncode == status
+    assert len(calls_of(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ("papers", "data", "out", "10m"),
+            f"no stage is called papers: there are {', '.join(STAGES[:-1])} and {STAGES[-1]}",
+        ),
+        (
+            ("papers", "data", "out", "10min"),
+            "a time limit is written like 90s, 30m, 2h or 1h30m, not '10min'",
+        ),
+        (
+            ("paper", "data", "out", "10m", "--time-limit", "5m"),
+            "the time limit is the fourth argument, LIMIT: leave --time-limit out",
+        ),
+        (
+            ("paper", "data", "out", "10m", "--workers", "2", "--time-limit=5m"),
+            "the time limit is the fourth argument, LIMIT: leave --time-limit=5m out",
+        ),
+    ],
+    ids=["stage", "limit", "option", "option with ="],
+)
+def test_what_the_grid_cannot_do_is_one_sentence(arguments: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    done = fill(tmp_path, *arguments)
+    assert (done.returncode, done.stderr.strip()) == (2, sentence)
+    assert calls_of(tmp_path) == []
+
+
+def test_without_arguments_the_grid_says_how_it_is_called(tmp_path: Path) -> None:
+    done = fill(tmp_path)
     assert done.returncode == 2
-    assert done.stderr.strip() == (f"no stage is called papers: there are {', '.join(STAGES[:-1])} and {STAGES[-1]}")
+    assert done.stderr.startswith("The grid behind the published board")
+    assert "not a copy of the files" in done.stderr.splitlines()[-1]
