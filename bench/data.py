@@ -5,6 +5,7 @@ Nothing is asked on standard input. A data set appears in its folder whole and v
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -136,8 +137,9 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
             found = _cut(name, source.cut, found, place / "cut")
         summary = _verified(name, source, found)
         if wrong:
-            _replace(wrong, found, home)
-            print(f"{name}: {', '.join(wrong)} replaced in {home}, {_verified(name, source, home)}")
+            aside = _replace(wrong, found, home)
+            kept = f"; what lay there is kept in {', '.join(map(str, aside))}" if aside else ""
+            print(f"{name}: {', '.join(wrong)} replaced in {home}, {_verified(name, source, home)}{kept}")
             return
         if place in found.parents:
             os.replace(found, home)
@@ -246,19 +248,49 @@ def _judged(facts: Dataset, folder: Path) -> dict[str, Judged]:
     return {file: judge(folder / file, digest, facts.rebuilt.get(file)) for file, digest in there.items()}
 
 
-def _replace(files: Iterable[str], found: Path, home: Path) -> None:
-    """Put verified files or folders in the place of damaged or missing ones; what else lies there stays."""
+def _replace(files: Iterable[str], found: Path, home: Path) -> list[Path]:
+    """Put verified files or folders in the place of damaged or missing ones; what else lies there stays.
+
+    Returns:
+        Where replaced folders lie now: they may hold files of the user's own.
+
+    Raises:
+        OSError: something cannot be written or moved; its damaged folder is back in its place.
+    """
+    aside = []
     for file in files:
         (home / file).parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".prepare-", dir=home) as work:
             draft = Path(work, "new")
             if (found / file).is_dir():
                 shutil.copytree(found / file, draft)
-                if os.path.lexists(home / file):
-                    os.replace(home / file, Path(work, "old"))  # a folder cannot take the place of a full one
+                if os.path.lexists(home / file):  # a folder cannot take the place of a full one
+                    aside.append(_exchange(draft, home, file))
+                    continue
             else:
                 shutil.copyfile(found / file, draft)
             os.replace(draft, home / file)
+    return aside
+
+
+def _exchange(draft: Path, home: Path, file: str) -> Path:
+    """Put a folder in the place of an old one, which is moved aside within `home`; returns where it lies.
+
+    Raises:
+        OSError: one of them cannot be moved; the old one is where it was.
+    """
+    aside = Path(tempfile.mkdtemp(prefix="replaced-", dir=home))
+    place, old = home / file, aside / Path(file).name
+    try:
+        os.replace(place, old)
+        os.replace(draft, place)
+    except BaseException:  # an interrupt, too
+        if os.path.lexists(old) and not os.path.lexists(place):
+            os.replace(old, place)
+        with contextlib.suppress(OSError):
+            aside.rmdir()
+        raise
+    return old
 
 
 def dataset(source: Source) -> Dataset:

@@ -33,7 +33,8 @@ class Judged(NamedTuple):
 
     state: State
     digest: str
-    """`algorithm:hex digest` of its bytes; of its content (`sha256-unpacked:...`) where it was made anew."""
+    """`algorithm:hex digest` of its bytes; of its content (`sha256-unpacked:...`) where it was made anew.
+    Words that name the file where one in a folder cannot be read."""
 
 
 def is_there(path: Path, published: str) -> bool:
@@ -50,10 +51,13 @@ def judge(file: Path, published: str, rebuilt: str | None = None) -> Judged:
         rebuilt: `sha256-unpacked:hex digest` of the content of a gzip file that is right, too.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read; a folder with such a file is wrong instead.
     """
     if published.startswith(f"{TREE}:"):
-        found = tree_digest(file)
+        try:
+            found = tree_digest(file)
+        except OSError as error:
+            return Judged(State.WRONG, f"{error.filename} cannot be read")
         return Judged(State.PUBLISHED if found == published else State.WRONG, found)
     content = file.read_bytes()
     algorithm = published.partition(":")[0]
@@ -66,7 +70,11 @@ def judge(file: Path, published: str, rebuilt: str | None = None) -> Judged:
 
 
 def tree_digest(folder: Path) -> str:
-    """`sha256-tree:hex digest` of the names and bytes of every file in a folder; links are followed."""
+    """`sha256-tree:hex digest` of the names and bytes of every file in a folder; links are followed.
+
+    Raises:
+        OSError: a file cannot be read, such as a link to nothing.
+    """
     files = [Path(place, name) for place, _, names in os.walk(folder, followlinks=True) for name in names]
     listed = {file.relative_to(folder).as_posix().encode(): file for file in files}
     digest = hashlib.sha256()

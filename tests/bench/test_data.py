@@ -3,6 +3,8 @@
 import gzip
 import hashlib
 import io
+import os
+import shutil
 import tarfile
 import urllib.request
 import zipfile
@@ -193,10 +195,15 @@ def test_a_damaged_folder_is_replaced(small: Path, tmp_path: Path, capsys: pytes
     home, due = tmp_path / "tiny", laid_out(tmp_path / "due")
     (home / "mine").write_bytes(b"kept")
     (home / "val" / "n01" / "val_0.JPEG").write_bytes(b"forged")
+    (home / "val" / "mine").write_bytes(b"own")
     with pytest.raises(DataError, match=r"val has the wrong checksum .* bring a good copy"):
         prepare(["tiny"], tmp_path, None, download=False)
     prepare(["tiny"], tmp_path, small, download=False)
-    assert "val replaced" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    (aside,) = home.glob("replaced-*")
+    assert f"tiny: val replaced in {home}, 2 folders verified; what lay there is kept in {aside / 'val'}\n" in said
+    assert laid_out(aside) == {"val/n01/val_0.JPEG": b"forged", "val/mine": b"own"}
+    shutil.rmtree(aside)
     assert laid_out(home) == {**due, "mine": b"kept"}
     (home / "val").rename(tmp_path / "away")
     with pytest.raises(DataError, match="val is missing"):
@@ -204,6 +211,40 @@ def test_a_damaged_folder_is_replaced(small: Path, tmp_path: Path, capsys: pytes
     prepare(["tiny"], tmp_path, small, download=False)
     assert laid_out(home) == {**due, "mine": b"kept"}
     assert sorted(path.name for path in home.iterdir()) == ["mine", "train", "val"]
+    assert "kept in" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("move", [0, 1])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), PermissionError(13, "Permission denied")])
+def test_a_damaged_folder_is_back_where_a_move_fails(
+    small: Path, tmp_path: Path, move: int, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(["tiny"], tmp_path, small, download=False)
+    home, before = tmp_path / "tiny", laid_out(tmp_path / "tiny") | {"val/n01/val_0.JPEG": b"forged"}
+    (home / "val" / "n01" / "val_0.JPEG").write_bytes(b"forged")
+    moves, replace = iter(range(9)), os.replace
+
+    def failing(origin: Path, target: Path) -> None:
+        if next(moves) == move:
+            raise error
+        replace(origin, target)
+
+    monkeypatch.setattr(os, "replace", failing)
+    with pytest.raises(KeyboardInterrupt if isinstance(error, KeyboardInterrupt) else DataError):
+        prepare(["tiny"], tmp_path, small, download=False)
+    assert laid_out(home) == before
+    assert sorted(path.name for path in home.iterdir()) == ["train", "val"]
+
+
+def test_a_folder_with_a_link_to_nothing_is_replaced(small: Path, tmp_path: Path) -> None:
+    prepare(["tiny"], tmp_path, small, download=False)
+    image = tmp_path / "tiny" / "val" / "n01" / "val_0.JPEG"
+    image.unlink()
+    image.symlink_to(tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"val has the wrong checksum \(.*val_0.JPEG cannot be read, published"):
+        prepare(["tiny"], tmp_path, None, download=False)
+    prepare(["tiny"], tmp_path, small, download=False)
+    assert image.read_bytes() == b"v"
 
 
 @pytest.mark.parametrize("fault", ["lost", "forged"])

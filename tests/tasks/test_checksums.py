@@ -66,3 +66,10 @@ def test_what_is_there_is_a_folder_where_a_folders_checksum_is_due(tmp_path: Pat
     assert is_there(tmp_path / "file", "sha256:0")
     assert not is_there(tmp_path, "sha256:0")
     assert not is_there(tmp_path / "file", "sha256-tree:0")
+
+
+def test_a_folder_with_a_file_that_cannot_be_read_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "n01").mkdir()
+    published = tree_digest(tmp_path)
+    (tmp_path / "n01" / "1").symlink_to(tmp_path / "nothing")
+    assert judge(tmp_path, published) == (State.WRONG, f"{tmp_path}/n01/1 cannot be read")
