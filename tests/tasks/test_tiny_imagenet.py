@@ -61,3 +61,33 @@ def test_a_missing_image_is_named(official: Path, tmp_path: Path, lost: str) -> 
 def test_an_image_beyond_the_fiftieth_is_not_needed(official: Path, tmp_path: Path) -> None:
     (official / "train/n02/images/n02_50.JPEG").unlink()
     assert len(files(cut(official, tmp_path / "cut"))) == 103
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"val_3.JPEG\t../../escape\t0\t0\t63\t63",
+        b"../images/val_0.JPEG\tn01\t0\t0\t63\t63",
+        b"val_0.JPEG\t/n01",
+        b"val_0.JPEG n01 0 0 63 63",
+        b"val_0.JPEG",
+        b"",
+        b"val_0.JPEG\tn\xd9\xa1",
+        b"val_0.JPEG\tn01\t\xff",
+    ],
+)
+def test_a_line_that_is_no_image_and_its_class_is_named(official: Path, tmp_path: Path, line: bytes) -> None:
+    table = official / "val" / "val_annotations.txt"
+    table.write_bytes(table.read_bytes() + line + b"\n")
+    (official / "val" / "images" / "val_3.JPEG").write_bytes(b"v")
+    with pytest.raises(MissingData, match=r"^line 4 of .*val_annotations.txt is no image and its class, '.*: bring a"):
+        cut(official, tmp_path / "work" / "cut")
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["cut"]
+    assert sorted(path.name for path in (tmp_path / "work" / "cut").iterdir()) == ["train", "val"]
+
+
+@pytest.mark.parametrize("name", ["notes", "n01 copy", "n"])
+def test_a_training_folder_that_is_no_class_is_named(official: Path, tmp_path: Path, name: str) -> None:
+    (official / "train" / name / "images").mkdir(parents=True)
+    with pytest.raises(MissingData, match=rf"train/{name} is no class of Tiny-ImageNet"):
+        cut(official, tmp_path / "cut")
