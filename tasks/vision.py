@@ -268,8 +268,8 @@ _CIFAR100 = Dataset("CIFAR-100", _KRIZHEVSKY, CIFAR100.checksums, CIFAR100.comma
 _IMAGENET = Dataset("ImageNet", "ILSVRC-2012; tested on the 50,000 validation images", {}, IMAGENET.command)
 _TINY_IMAGENET_10K = Dataset(
     "Tiny-ImageNet-10k",
-    "the first 50 of the 500 training images of each of the 200 classes of Tiny-ImageNet (Stanford CS231n), tested on "
-    "all 10,000 validation images, 64×64 pixels",
+    "the first 50 of the 500 training images of each of the 200 classes of Tiny-ImageNet (Stanford CS231n), "
+    "validated on Tiny-ImageNet's validation images, 10,000 in all, 64×64 pixels; the note of a cell states its subset",
     TINY_IMAGENET_10K.checksums,
     TINY_IMAGENET_10K.command,
 )

@@ -230,6 +230,7 @@ class FolderBatches:
             generator=generator,
             persistent_workers=recipe.workers > 0,
             # The worker of `bench run` was spawned and would spawn its own, without what `ensure_torchvision` did here.
+            # Forked decoders inherit its pipe, so that a killed worker is noticed some seconds later (5 s seen).
             multiprocessing_context="fork" if recipe.workers and sys.platform == "linux" else None,
         )
 
