@@ -153,7 +153,8 @@ def statistics(evidence: Evidence) -> Answer | None:
         return None
     plain = [fate for fate in found if fate.pointwise]
     sentence = f"{_kind('Not pointwise', special)} {_kind('Pointwise', plain)}".rstrip()
-    tasks = list(dict.fromkeys(one.task for fate in found for one in fate.tasks))
+    met = {one.task for fate in found for one in fate.tasks}
+    tasks = [table.task.name for table in evidence.board.tables if table.task.name in met]
     columns = tasks if len(tasks) <= MOST_TASKS else []
     weak = [table.task.name for table in evidence.board.tables if table.task.name in tasks and table not in learned]
     without = f"field without {', '.join(weak)}" if weak else ""

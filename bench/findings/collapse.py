@@ -14,8 +14,8 @@ from enum import Enum
 
 from bench.compare import BASELINE, Row, Spread, TaskTable
 from bench.evidence import Evidence
-from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, half_width, holm, lower_tail
-from bench.overall import LAB, Means, is_logarithm, log_ratios, skill
+from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, holm, lower_tail
+from bench.overall import LAB, Means, is_logarithm, skill
 from bench.transfer import at_chance
 
 KEPT = 0.9
@@ -124,7 +124,9 @@ def _on_task(table: TaskTable, label: str) -> OnTask:
     if excess.n >= FEWEST_PAIRS and excess.sd:
         t = excess.mean / (excess.sd / math.sqrt(excess.n))
         below, above = lower_tail(t, excess.n - 1), lower_tail(-t, excess.n - 1)
-    return OnTask(table.task.name, _ratio(table, label), excess.n, broke_down, failed, below, above)
+    means = Means.of([table], [BASELINE, label])
+    ratio = means.against(label) if means is not None else None
+    return OnTask(table.task.name, ratio, excess.n, broke_down, failed, below, above)
 
 
 def _excess(table: TaskTable, row: Row) -> list[float]:
@@ -137,11 +139,3 @@ def _excess(table: TaskTable, row: Row) -> list[float]:
     better, worse = (own, theirs) if higher else (theirs, own)
     excess = better - worse - math.log(KEPT) if is_logarithm(table) else better - KEPT * worse
     return [float(value) for value in excess]
-
-
-def _ratio(table: TaskTable, label: str) -> Estimate | None:
-    ratio, error, pairs = (float(part[0, 1]) for part in log_ratios(table, [label, BASELINE]))
-    if math.isnan(ratio):
-        return None
-    reach = half_width(math.sqrt(error), pairs - 1) if error > 0 else math.nan
-    return Estimate(ratio, ratio - reach, ratio + reach)

@@ -28,8 +28,8 @@ deviations over its seeds are known.
   5 % below. Families of tasks weigh the same. Brackets are 95 % intervals, over seeds unless said otherwise,
   for these tasks as they are.
 * The questions are the paper's. How they are answered (families, thresholds, tests) is our choice, and was fixed after
-  the first records of profile `cpu` had been seen. Tests are corrected within a question; the leaderboard corrects over
-  the whole board.
+  the first records of profile `cpu` had been seen. Tests are corrected within a question, as each of them says; the
+  leaderboard corrects over the whole board.
 * "We cannot tell" is an answer: the seeds are too few, or the functions too alike. It never means "no difference".
 * What a profile says holds for its budget. Only `paper` follows the published protocols.
 * Each task's recipe, data, machine and the command that runs its cells again stand in the

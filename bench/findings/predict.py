@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare import BASELINE, Board, TaskTable, make_table, paired
+from bench.compare import Board, TaskTable, make_table
 from bench.describe import barely_learns
 from bench.inference import Correlation, Estimate, kendall
 from bench.overall import LAB, Means
@@ -64,7 +64,7 @@ def predict(board: Board) -> Prediction | None:
     tables = [table for table in board.core if not at_chance(table)]
     lab = [table for table in tables if table.task.family == LAB]
     field = [table for table in tables if table.task.family != LAB]
-    strong = [table for table in field if not barely_learns(table)]
+    strong = [table for table in learned_tasks(board) if table in field]
     parts = [_means(part, labels) for part in (lab, field, strong)]
     order = [
         Standing(label, parts[0][label], parts[1][label], parts[2].get(label))
@@ -86,7 +86,7 @@ def predict(board: Board) -> Prediction | None:
         with_weak=_tau(worth, {one.function: one.field for one in order}) if weak and strong else None,
         families=tuple((name, _tau(worth, means)) for name, means in by_family.items()),
         halves=_halves({LAB: lab, "field": strong or field}),
-        pairs=min(_pairs(table, name) for table in (*lab, *field) for name in names if name != BASELINE),
+        pairs=min(row.difference.n for table in tables for row in table.rows if row.label in names and row.difference),
     )
 
 
@@ -119,8 +119,3 @@ def _half(tables: Sequence[TaskTable], parity: int) -> dict[str, Estimate]:
     halved = [make_table(records) for records in held]
     counted = Counter(row.label for table in halved for row in table.rows if row.complete)
     return _means(halved, [label for label, count in counted.items() if count == len(halved)])
-
-
-def _pairs(table: TaskTable, label: str) -> int:
-    spread = paired(table.by_label[label].scores, table.by_label[BASELINE].scores)
-    return spread.n if spread else 0

@@ -3,6 +3,7 @@
 import random
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,15 @@ def test_the_rationale_is_comments_and_docstring_on_one_bounded_line() -> None:
     assert len(read_answer(wordy).rationale) == LONGEST_RATIONALE
 
 
+@pytest.fixture
+def usual_depth() -> Iterator[None]:
+    """Python's own recursion limit, which also bounds how deep a text may nest: libraries raise it for good."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)
+    yield
+    sys.setrecursionlimit(before)
+
+
 @pytest.mark.parametrize(
     ("text", "finish", "kind"),
     [
@@ -183,12 +193,15 @@ def test_the_rationale_is_comments_and_docstring_on_one_bounded_line() -> None:
         ('```python\n"""\ndef activation(x):\n    return x\n"""\n```', "stop", "no-function"),
         ("```python\ndef activation(x):\n    return x x\n```", "stop", "unparsable"),
         ("```python\ndef activation(x):\n    return \0x\n```", "stop", "unparsable"),
+        (f"def activation(x):\n    return {'-' * 5000}x", "stop", "unparsable"),
         (f"def activation(x):\n    return {'(' * 1000}x{')' * 1000}", "stop", "unparsable"),
         ("def activation(x):\n    return x" + " + x" * LONGEST_SOURCE, "stop", "too-long"),
         ("\n".join(["# slow"] * LONGEST_ANSWER) + SOURCE, "stop", "too-long"),
     ],
 )
-def test_what_is_no_function_is_refused_by_kind_in_one_line(text: str, finish: str, kind: str) -> None:
+def test_what_is_no_function_is_refused_by_kind_in_one_line(
+    text: str, finish: str, kind: str, usual_depth: None
+) -> None:
     with pytest.raises(UnusableAnswer) as error:
         read_answer(text, finish)
     assert error.value.kind == kind

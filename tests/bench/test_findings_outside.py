@@ -1,0 +1,128 @@
+"""Periodic perturbations of GELU against ReLU and GELU, on boards small enough to do by hand."""
+
+import math
+from collections.abc import Sequence
+
+import pytest
+from scipy import stats
+
+from bench.findings import render_findings
+from bench.findings.outside import Contrast, outside
+from bench.records import Record
+
+from .conftest import MakeRecord
+from .small_boards import CHANCE, LOG, RELU, board_of, evidence_of, four, records
+
+
+def contrast(held: Sequence[Record], function: str, other: str, place: str = "field") -> Contrast:
+    found = outside(board_of(held))
+    assert found is not None
+    (one,) = [one for one in found.contrasts if (one.function, one.other, one.place) == (function, other, place)]
+    return one
+
+
+def test_a_periodic_function_that_is_better_is_told(make_record: MakeRecord) -> None:
+    held = records(make_record, "m", four(), "molecules")
+    one = contrast(held, "gelu-sine", "relu")
+    assert one.verdict == "better"
+    assert one.mean is not None
+    assert one.mean.value == pytest.approx(math.log(30 / 20))
+    assert contrast(held, "gelu-sinc-perturbation", "relu").verdict == "cannot tell"
+    assert contrast(records(make_record, "m", four(sine=-10), "molecules"), "gelu-sine", "gelu").verdict == "worse"
+
+
+def linear(own: Sequence[float], other: Sequence[float]) -> list[float]:
+    """Numbers whose mean is the log-ratio of two mean skills and whose t test is the delta method on the pairs."""
+    a, b = (math.fsum(scores) / len(scores) - CHANCE for scores in (own, other))
+    return [(x - CHANCE) / a - (y - CHANCE) / b + math.log(a / b) for x, y in zip(own, other, strict=True)]
+
+
+def test_the_tests_of_a_board_share_the_error_by_holm(make_record: MakeRecord) -> None:
+    held, scores = records(make_record, "m", four(), "molecules"), four()
+    pairs = [(function, other) for function in ("gelu-sine", "gelu-sinc-perturbation") for other in ("relu", "gelu")]
+    raw = sorted(float(stats.ttest_1samp(linear(scores[one], scores[other]), 0).pvalue) for one, other in pairs)
+    expected = [max(min(1.0, p * (4 - done)) for done, p in enumerate(raw[: last + 1])) for last in range(4)]
+    assert sorted(contrast(held, *pair).p for pair in pairs) == pytest.approx(expected)
+
+
+def test_only_what_is_tested_outside_of_its_training_counts(make_record: MakeRecord) -> None:
+    held = [
+        *records(make_record, "v", four(sine=-15), "vision"),
+        *records(make_record, "c", four(sine=10), "clrs30"),
+        *records(make_record, "l", four(sine=-1), "lab", **LOG),
+    ]
+    one = contrast(held, "gelu-sine", "relu")
+    assert [task.table.task.name for task in one.tasks] == ["c"]
+    assert one.verdict == "better"
+    lab = contrast(held, "gelu-sine", "relu", "lab")
+    assert lab.mean is not None
+    assert lab.mean.value == pytest.approx(math.log(10)), "a lower loss is better"
+
+
+def test_a_task_that_lacks_a_function_is_left_out_of_its_comparisons_alone_and_named(make_record: MakeRecord) -> None:
+    without = {name: scores for name, scores in four().items() if name != "gelu"}
+    held = [*records(make_record, "m", four(), "molecules"), *records(make_record, "c", without, "clrs30")]
+    found = outside(board_of(held))
+    assert found is not None
+    assert found.left_out == ("gelu was not run on c",)
+    assert [task.table.task.name for task in contrast(held, "gelu-sine", "gelu").tasks] == ["m"]
+    assert [task.table.task.name for task in contrast(held, "gelu-sine", "relu").tasks] == ["m", "c"]
+
+
+def test_a_name_of_several_functions_is_not_called_missing(make_record: MakeRecord) -> None:
+    held = records(make_record, "m", four(), "molecules")
+    held.append(make_record("m", "gelu", 9, 70.0, family="molecules", track="real", graph_hash="another"))
+    found = outside(board_of(held))
+    assert found is not None
+    assert found.left_out == ("gelu names several functions on m",)
+    assert {one.other for one in found.contrasts} == {"relu"}
+
+
+def test_a_lost_cell_fails_the_comparisons_of_its_function(make_record: MakeRecord) -> None:
+    """It would otherwise be called better by the tasks on which it did not fail."""
+    held = [*records(make_record, "m", four(), "molecules"), *records(make_record, "d", four(), "clrs30")]
+    held.append(make_record("d", "gelu-sine", 5, outcome="diverged", family="clrs30", track="real"))
+    one = contrast(held, "gelu-sine", "relu")
+    assert (one.verdict, one.failed) == ("failed", ("d",))
+    assert contrast(held, "gelu-sinc-perturbation", "relu").verdict == "cannot tell"
+    text = render_findings([evidence_of(held)])
+    assert "gelu-sine against relu failed on d" in text
+    assert "is better" not in text
+
+
+def test_tasks_with_few_pairs_are_shown_and_do_not_count(make_record: MakeRecord) -> None:
+    few = {name: scores[:3] for name, scores in four(sine=-18).items()}
+    held = [*records(make_record, "m", four(), "molecules"), *records(make_record, "c", few, "clrs30")]
+    one = contrast(held, "gelu-sine", "relu")
+    assert one.verdict == "better"
+    assert [task.table.task.name for task in one.counted] == ["m"]
+    assert [(task.table.task.name, task.pairs) for task in one.tasks] == [("m", 5), ("c", 3)]
+
+
+def test_few_pairs_alone_are_not_tested_and_the_page_says_so(make_record: MakeRecord) -> None:
+    held = records(make_record, "m", {name: scores[:4] for name, scores in four().items()}, "molecules")
+    one = contrast(held, "gelu-sine", "relu")
+    assert math.isnan(one.p)
+    assert one.verdict == "not tested"
+    text = render_findings([evidence_of(held)])
+    assert "In the field 4 of 4 comparisons are not tested for want of 5 pairs on any task." in text
+
+
+def test_functions_that_never_met_are_not_compared(make_record: MakeRecord) -> None:
+    scores = four()
+    held = records(
+        make_record, "m", {name: scores[name] for name in ("relu", "gelu", "gelu-sinc-perturbation")}, "molecules"
+    )
+    held += [
+        make_record("m", name, 10 + seed, 70.0 + seed, family="molecules", track="real")
+        for name in ("relu", "gelu-sine")
+        for seed in range(5)
+    ]
+    found = outside(board_of(held))
+    assert found is not None
+    assert ("gelu-sine", "gelu") not in [(one.function, one.other) for one in found.contrasts]
+    assert render_findings([evidence_of(held)])
+
+
+def test_no_answer_without_the_functions(make_record: MakeRecord) -> None:
+    assert outside(board_of(records(make_record, "m", {"relu": RELU, "gelu": RELU}, "molecules"))) is None
