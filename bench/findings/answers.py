@@ -156,7 +156,7 @@ def statistics(evidence: Evidence) -> Answer | None:
     met = {one.task for fate in found for one in fate.tasks}
     tasks = [table.task.name for table in evidence.board.tables if table.task.name in met]
     columns = tasks if len(tasks) <= MOST_TASKS else []
-    weak = [table.task.name for table in evidence.board.tables if table.task.name in tasks and table not in learned]
+    weak = [table.task.name for table in evidence.board.core if table.task.name in met and table not in learned]
     without = f"field without {', '.join(weak)}" if weak else ""
     rows = [
         [
