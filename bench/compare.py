@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 
+from bench.plausible import RANGES
 from bench.records import MetricFacts, Record, TaskFacts
 
 BASELINE = "relu"
@@ -26,6 +27,11 @@ RELU = {
     "outputs": ["v0"],
 }
 """ReLU's graph: what the baseline is known by, since anybody can give any function any name."""
+LAB = "lab"
+"""The family in which functions are mined. Its log-ratios are of another size than those of real networks and would
+drown them: it is never averaged with other families."""
+BARELY = 0.15
+"""Share of the way from chance to perfect below which ReLU has hardly learned."""
 ONE_DAY = timedelta(days=1)
 _ROUNDING = 1e-9
 """Differences that scatter by less than this share of the scores are equal."""
@@ -123,6 +129,16 @@ class TaskTable:
         """Rows by activation."""
         return {row.label: row for row in self.rows}
 
+    @cached_property
+    def hardly_learned(self) -> bool:
+        """Whether ReLU's mean lies within a little of chance, where the scale of the scores is known: ratios to so
+        little skill are large, and say little."""
+        metric, relu = self.task.metric, self.by_label.get(BASELINE)
+        if metric.chance is None or metric.unit not in RANGES or relu is None or relu.score is None:
+            return False
+        _, perfect = RANGES[metric.unit]
+        return relu.score.mean - metric.chance < BARELY * (perfect - metric.chance)
+
 
 @dataclass(frozen=True)
 class Board:
@@ -138,11 +154,18 @@ class Board:
         return sorted({row.label for table in self.tables for row in table.rows})
 
     @cached_property
-    def core(self) -> tuple[TaskTable, ...]:
-        """The tasks that count for the ranking: those that at least half of the activations were run on, so that a task
-        which few have run takes nobody's rank. All of them where there is no such task."""
+    def common(self) -> tuple[TaskTable, ...]:
+        """The tasks that at least half of the activations were run on; all of them where there is no such task."""
         half = len(self.labels) / 2
         return tuple(table for table in self.tables if len(table.rows) >= half) or self.tables
+
+    @cached_property
+    def core(self) -> tuple[TaskTable, ...]:
+        """The tasks that count for the ranking: of `common`, so that a task which few have run takes nobody's rank,
+        those that ReLU learns, so that ratios to next to nothing do not drown the others. All of `common` where ReLU
+        learns no task of the field among them."""
+        learned = tuple(table for table in self.common if not table.hardly_learned)
+        return learned if any(table.task.family != LAB for table in learned) else self.common
 
     def gaps(self, label: str) -> list[str]:
         """What keeps an activation out of the ranking, in words."""

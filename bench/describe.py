@@ -12,7 +12,6 @@ from bench.compare import BASELINE, Board, Row, TaskTable, built_in_names
 from bench.evidence import Evidence
 from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS
 from bench.judge import TaskJudgement
-from bench.plausible import RANGES
 from bench.profiles import PROFILES, TUNED, base_of
 from bench.race import explain, stopped_rows
 from bench.records import Record
@@ -20,8 +19,6 @@ from bench.tables import count_of, number, with_spread
 
 MOST_CHECKSUMS = 8
 STAND_IN = "Stand-in data: these numbers say that the machinery works, and nothing about the real benchmark."
-BARELY = 0.15
-"""Share of the way from chance to perfect below which ReLU has hardly learned."""
 MOST_NAMED = 20
 """Rows that a sentence names."""
 KINDS = (
@@ -151,21 +148,14 @@ def glance(evidence: Evidence) -> Iterator[str]:
         share = f"{len(tuned)} of {count_of(len(board.tables), 'task')}"
         yield f"Learning rates were re-tuned on {share}: {', '.join(tuned)}."
     for table in board.tables:
-        if table not in board.core:
+        if table not in board.common:
             yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."
-        elif barely_learns(table):
+        elif table not in board.core:
+            yield f"{table.task.name} counts for no rank: ReLU hardly beats a guess on it."
+        elif table.hardly_learned:
             yield (
                 f"ReLU hardly beats a guess on {table.task.name}: log-ratios there are large, and weigh on the means."
             )
-
-
-def barely_learns(table: TaskTable) -> bool:
-    """Whether ReLU's mean lies within a little of chance, where the scale of the scores is known."""
-    metric, relu = table.task.metric, table.by_label.get(BASELINE)
-    if metric.chance is None or metric.unit not in RANGES or relu is None or relu.score is None:
-        return False
-    _, perfect = RANGES[metric.unit]
-    return relu.score.mean - metric.chance < BARELY * (perfect - metric.chance)
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

@@ -7,11 +7,10 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bench.compare import TaskTable
+from bench.compare import LAB, TaskTable
 from bench.evidence import Evidence
 from bench.figures_parts import WIDTH, ends, short
 from bench.inference import ALPHA, Correlation
-from bench.overall import LAB
 from bench.style import COLOURS, FAINT, GROUND, INK, figure, svg
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bench import describe
+from bench.compare import LAB
 from bench.evidence import Evidence
 from bench.inference import Correlation
-from bench.overall import LAB
 from bench.tables import markdown
 from bench.transfer import Pick, Transfer
 

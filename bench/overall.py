@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from bench.compare import BASELINE, Board, TaskTable
+from bench.compare import BASELINE, LAB, Board, TaskTable
 from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, half_width, holm, p_value
 
 if TYPE_CHECKING:
@@ -23,10 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Matrix = NDArray[np.float64]
-
-LAB = "lab"
-"""The family in which functions are mined. Its log-ratios are of another size than those of real networks and would
-drown them: it is never averaged with other families."""
 
 _ROUNDING = 1e-12
 """Share of two variances below which that of the difference is rounding."""

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.compare import BASELINE, Board, TaskTable
+from bench.compare import BASELINE, LAB, Board, TaskTable
 from bench.inference import Correlation, kendall
-from bench.overall import LAB, log_ratios
+from bench.overall import log_ratios
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bench.compare import BASELINE
+from bench.compare import BASELINE, LAB
 from bench.evidence import Evidence
 from bench.findings.collapse import KEPT, Fate, OnTask, State, fates
 from bench.findings.outside import Contrast, Outside, outside
-from bench.findings.predict import Prediction, learned_tasks, predict
+from bench.findings.predict import Prediction, predict
 from bench.inference import FEWEST_PAIRS
 from bench.leaderboard_task import head_of
-from bench.overall import LAB
 from bench.tables import count_of, digits, markdown
 
 MOST_TASKS = 12
@@ -60,7 +59,8 @@ transfer.
 **Here:** a function has collapsed (✕) on a task if its training diverged or ran out of memory, or if it keeps less than
 {100 * KEPT:g} % of ReLU's skill (its score counted from the level of a guess), beyond chance: one-sided paired t
 tests, Holm over the tasks of a function. It has held its ground (✓) if it keeps more, beyond chance. Everything else is
-open (?). The {100 * KEPT:g} % and the rule are our choice. Cells: log-ratio to ReLU, its 95 % interval, pairs.
+open (?). The {100 * KEPT:g} % and the rule are our choice. Cells: log-ratio to ReLU, its 95 % interval, pairs. Tasks
+on which ReLU hardly beats a guess are left out: to keep a share of next to nothing says nothing.
 """
 
 PREDICTS = """\
@@ -70,9 +70,9 @@ PREDICTS = """\
 the field. No correlation is reported.
 
 **Here:** Kendall's tau between the mean log-ratios to ReLU in the lab and in the field, over the functions that are
-complete on every task that counts; its interval is over functions. Tasks on which ReLU hardly beats a guess are left
-out where there are others, since ratios to next to nothing drown the rest; with them it stands in the table. That
-choice was made after the first records had been seen.
+complete on every task that counts; its interval is over functions. Tasks on which ReLU hardly beats a guess do not
+count where there are others, on the board as here, since ratios to next to nothing drown the rest; with them it stands
+in the table. That choice was made after the first records had been seen.
 """
 
 
@@ -146,8 +146,7 @@ def _by_task(found: Outside) -> str:
 
 def statistics(evidence: Evidence) -> Answer | None:
     """Question 2."""
-    learned = learned_tasks(evidence.board)
-    found = fates(evidence, learned)
+    found = fates(evidence)
     special = [fate for fate in found if not fate.pointwise]
     if not special:
         return None
@@ -156,21 +155,21 @@ def statistics(evidence: Evidence) -> Answer | None:
     met = {one.task for fate in found for one in fate.tasks}
     tasks = [table.task.name for table in evidence.board.tables if table.task.name in met]
     columns = tasks if len(tasks) <= MOST_TASKS else []
-    weak = [table.task.name for table in evidence.board.core if table.task.name in met and table not in learned]
-    without = f"field without {', '.join(weak)}" if weak else ""
     rows = [
         [
             fate.function,
             "yes" if fate.pointwise else "no",
             fate.state.value,
-            *(estimate or "" for estimate in (fate.lab, fate.field, *([fate.learned] if weak else []))),
+            *(estimate or "" for estimate in (fate.lab, fate.field)),
             *(_fate_cell({one.task: one for one in fate.tasks}.get(task)) for task in columns),
         ]
         for fate in found
     ]
-    head = ["function", "pointwise", "in all", LAB, "field", *([without] if weak else []), *columns]
-    note = f"ReLU hardly beats a guess on {', '.join(weak)}: log-ratios there are large, and weigh on the field.\n"
-    return Answer(sentence, markdown(head, rows) + (f"\n{note}" if weak else ""))
+    table = markdown(["function", "pointwise", "in all", LAB, "field", *columns], rows)
+    weak = [table.task.name for table in evidence.board.tables if table.hardly_learned]
+    return Answer(
+        sentence, table + (f"\nLeft out, since ReLU hardly beats a guess there: {', '.join(weak)}.\n" if weak else "")
+    )
 
 
 def _kind(noun: str, held: Sequence[Fate]) -> str:
@@ -203,15 +202,21 @@ def predicts(evidence: Evidence) -> Answer | None:
     without = f" without {', '.join(found.weak)}" if found.with_weak else ""
     reason = f"{without}, where ReLU hardly beats a guess" if without else ""
     sentence = f"{_verdict(found)}: tau {found.tau} over {found.tau.n} functions{reason}. {_pick(found)}"
-    places = sorted(found.order, key=lambda one: (-one.judged_by.value, one.function))
+    places = sorted(found.order, key=lambda one: (-one.field.value, one.function))
     rows = []
     for place, one in enumerate(found.order, start=1):
-        numbers = (one.lab, one.field, *([one.learned] if without else []))
         zero, mark = one.function == BASELINE, " †" if evidence.facts[one.function].mined_on else ""
-        rows.append([place, 1 + places.index(one), one.function + mark, *("0" if zero else str(n) for n in numbers)])
-    head = ["place in the lab", "in the field", "function", LAB, "field", *([f"field{without}"] if without else [])]
-    taus = [(f"{LAB} and field", found.with_weak or found.tau)]
-    taus += [(f"{LAB} and field{without}", found.tau)] if without else []
+        rows.append(
+            [
+                place,
+                1 + places.index(one),
+                one.function + mark,
+                *("0" if zero else str(n) for n in (one.lab, one.field)),
+            ]
+        )
+    head = ["place in the lab", "in the field", "function", LAB, "field"]
+    taus = [(f"{LAB} and field", found.tau)]
+    taus += [(f"{LAB} and field with {', '.join(found.weak)}", found.with_weak)] if found.with_weak else []
     taus += [(f"{LAB} and {name}", tau) for name, tau in found.families]
     taus += [(f"even and odd seeds of the {name}", tau) for name, tau in found.halves]
     note = (
@@ -238,10 +243,10 @@ def _verdict(found: Prediction) -> str:
 def _pick(found: Prediction) -> str:
     """What became of the function that is best in the lab."""
     chosen = found.order[0]
-    best = max(found.order, key=lambda one: (one.judged_by.value, one is chosen))
-    behind = best.judged_by.value - chosen.judged_by.value
+    best = max(found.order, key=lambda one: (one.field.value, one is chosen))
+    behind = best.field.value - chosen.field.value
     rest = "and is the best there, too" if best is chosen else f"{behind:.3f} behind the best there, {best.function}"
-    value = "0" if chosen.function == BASELINE else str(chosen.judged_by)
+    value = "0" if chosen.function == BASELINE else str(chosen.field)
     return f"The best of the lab, {chosen.function}, has {value} in the field, {rest}."
 
 

@@ -8,15 +8,14 @@ keeps more, beyond chance. Everything else is open. The share and the rule are o
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from bench.compare import BASELINE, Row, Spread, TaskTable
 from bench.evidence import Evidence
+from bench.findings.predict import learned_tasks
 from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, holm, lower_tail
-from bench.overall import LAB, Means, is_logarithm, skill
-from bench.transfer import at_chance
+from bench.overall import Means, is_logarithm, skill
 
 KEPT = 0.9
 """Share of ReLU's skill, its score counted from the level of a guess, below which a function has collapsed."""
@@ -66,9 +65,8 @@ class Fate:
     lab: Estimate | None
     field: Estimate | None
     """Mean log-ratios to ReLU, as on the board; None where a task is missing or failed."""
-    learned: Estimate | None
-    """That of the field over the tasks that ReLU learns."""
     tasks: tuple[OnTask, ...]
+    """Of the field, those that ReLU learns."""
 
     @property
     def collapsed(self) -> tuple[str, ...]:
@@ -83,16 +81,9 @@ class Fate:
         return State.HELD if all(one.state is State.HELD for one in self.tasks) else State.OPEN
 
 
-def fates(evidence: Evidence, learned: Sequence[TaskTable]) -> tuple[Fate, ...]:
-    """Every function but ReLU, those that are not pointwise first.
-
-    Args:
-        learned: the tasks of the field that ReLU learns.
-    """
-    board = evidence.board
-    field = [table for table in board.tables if table.task.family != LAB and not at_chance(table)]
-    complete = [label for label in board.labels if not board.gaps(label)]
-    means = Means.of([table for table in learned if table in board.core], complete)
+def fates(evidence: Evidence) -> tuple[Fate, ...]:
+    """Every function but ReLU, those that are not pointwise first."""
+    board, field = evidence.board, learned_tasks(evidence.board)
     overall = {row.label: row for row in evidence.overall}
     rows = []
     for label in board.labels:
@@ -106,7 +97,6 @@ def fates(evidence: Evidence, learned: Sequence[TaskTable]) -> tuple[Fate, ...]:
                 evidence.facts[label].pointwise,
                 overall[label].lab,
                 overall[label].field,
-                means.against(label) if means is not None and label in complete else None,
                 tuple(replace(one, below=p) for one, p in zip(found, adjusted, strict=True)),
             )
         )

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.compare import BASELINE, Board, TaskTable, paired
+from bench.compare import BASELINE, LAB, Board, TaskTable, paired
 from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, holm
 from bench.judge import student
-from bench.overall import LAB, Means
+from bench.overall import Means
 
 PERIODIC = ("gelu-sine", "gelu-sinc-perturbation")
 """GELU with a periodic perturbation, as "Mining Generalizable Activation Functions" (arXiv 2602.05688) names them."""
@@ -80,9 +80,14 @@ def outside(board: Board) -> Outside | None:
     """The answer; None where no two of the functions met on a task."""
     left_out: dict[str, None] = {}
     contrasts = []
+    tested_outside = [table for table in board.tables if table.task.family in OUTSIDE]
+    hardly = [table.task.name for table in tested_outside if table.hardly_learned]
+    left_out.update(dict.fromkeys(f"ReLU hardly beats a guess on {task}" for task in hardly))
     for place in ("field", LAB):
         tables = [
-            one for one in board.tables if one.task.family in OUTSIDE and (one.task.family == LAB) == (place == LAB)
+            table
+            for table in tested_outside
+            if (table.task.family == LAB) == (place == LAB) and table.task.name not in hardly
         ]
         for function in PERIODIC:
             for other in BASELINES:

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare import Board, TaskTable, make_table
-from bench.describe import barely_learns
+from bench.compare import LAB, Board, TaskTable, make_table
 from bench.inference import Correlation, Estimate, kendall
-from bench.overall import LAB, Means
+from bench.overall import Means
 from bench.transfer import at_chance
 
 
@@ -20,13 +19,6 @@ class Standing:
     function: str
     lab: Estimate
     field: Estimate
-    learned: Estimate | None
-    """Over the tasks of the field that ReLU learns; None where it learns none."""
-
-    @property
-    def judged_by(self) -> Estimate:
-        """The number of the field that counts: without the tasks that ReLU hardly learns, where there are others."""
-        return self.learned or self.field
 
 
 @dataclass(frozen=True)
@@ -36,11 +28,12 @@ class Prediction:
     order: tuple[Standing, ...]
     """Best in the lab first."""
     weak: tuple[str, ...]
-    """Tasks of the field on which ReLU hardly beats a guess."""
+    """Tasks of the field on which ReLU hardly beats a guess; they are left out where there are others."""
     tau: Correlation
-    """Of the lab and the field, by `Standing.judged_by`."""
+    """Of the lab and the field."""
     with_weak: Correlation | None
-    """The same with the weak tasks; None where there are none, or no others."""
+    """The same with the weak tasks, over the functions that are complete there, too; None where there are no weak
+    tasks, or no others."""
     families: tuple[tuple[str, Correlation], ...]
     """Of the lab and each family of the field."""
     halves: tuple[tuple[str, Correlation], ...]
@@ -50,11 +43,11 @@ class Prediction:
 
 
 def learned_tasks(board: Board) -> list[TaskTable]:
-    """The tasks of the field on which ReLU does more than hardly beat a guess."""
+    """The tasks of the field on which ReLU does more than hardly beat a guess, however many functions they met."""
     return [
         table
         for table in board.tables
-        if table.task.family != LAB and not at_chance(table) and not barely_learns(table)
+        if table.task.family != LAB and not at_chance(table) and not table.hardly_learned
     ]
 
 
@@ -64,12 +57,12 @@ def predict(board: Board) -> Prediction | None:
     tables = [table for table in board.core if not at_chance(table)]
     lab = [table for table in tables if table.task.family == LAB]
     field = [table for table in tables if table.task.family != LAB]
-    strong = [table for table in learned_tasks(board) if table in field]
-    parts = [_means(part, labels) for part in (lab, field, strong)]
+    weak = [
+        table for table in board.common if table.task.family != LAB and table.hardly_learned and not at_chance(table)
+    ]
+    in_lab, in_field = _means(lab, labels), _means(field, labels)
     order = [
-        Standing(label, parts[0][label], parts[1][label], parts[2].get(label))
-        for label in labels
-        if label in parts[0] and label in parts[1]
+        Standing(label, in_lab[label], in_field[label]) for label in labels if label in in_lab and label in in_field
     ]
     if len(order) < 3:
         return None
@@ -77,15 +70,15 @@ def predict(board: Board) -> Prediction | None:
     names = [one.function for one in order]
     families = dict.fromkeys(table.task.family for table in field)
     by_family = {name: _means([table for table in field if table.task.family == name], names) for name in families}
-    worth = {one.function: one.lab for one in order}
-    weak = tuple(table.task.name for table in field if table not in strong)
+    both = [name for name in names if all(name in table.by_label and table.by_label[name].complete for table in weak)]
+    apart = bool(weak) and not any(table in field for table in weak)
     return Prediction(
         order=tuple(order),
-        weak=weak,
-        tau=_tau(worth, {one.function: one.judged_by for one in order}),
-        with_weak=_tau(worth, {one.function: one.field for one in order}) if weak and strong else None,
-        families=tuple((name, _tau(worth, means)) for name, means in by_family.items()),
-        halves=_halves({LAB: lab, "field": strong or field}),
+        weak=tuple(table.task.name for table in weak),
+        tau=_tau(in_lab, {name: in_field[name] for name in names}),
+        with_weak=_tau(in_lab, _means([*field, *weak], both)) if apart else None,
+        families=tuple((name, _tau(in_lab, means)) for name, means in by_family.items()),
+        halves=_halves({LAB: lab, "field": field}),
         pairs=min(row.difference.n for table in tables for row in table.rows if row.label in names and row.difference),
     )
 

@@ -8,7 +8,6 @@ from scipy import stats
 
 from bench.findings import render_findings
 from bench.findings.collapse import KEPT, Fate, State, fates
-from bench.findings.predict import learned_tasks
 from bench.records import Record
 
 from .conftest import MakeRecord
@@ -17,7 +16,7 @@ from .small_boards import CHANCE, LOG, RELU, evidence_of, near, not_pointwise, r
 
 def fate(held: Sequence[Record], name: str) -> Fate:
     evidence = evidence_of(held)
-    (found,) = [one for one in fates(evidence, learned_tasks(evidence.board)) if one.function == name]
+    (found,) = [one for one in fates(evidence) if one.function == name]
     return found
 
 
@@ -40,7 +39,7 @@ def test_collapsed_held_or_open(make_record: MakeRecord) -> None:
     assert fate(held, "wild").state is State.OPEN
     assert fate(held, "few").state is State.OPEN
     evidence = evidence_of(held)
-    named = [one.function for one in fates(evidence, learned_tasks(evidence.board))]
+    named = [one.function for one in fates(evidence)]
     assert named == ["few", "gone", "near", "wild"], "ReLU is no row"
 
 
@@ -98,7 +97,19 @@ def test_a_guess_is_tested_like_any_other_score(make_record: MakeRecord) -> None
 def test_where_relu_is_at_a_guess_nothing_can_collapse(make_record: MakeRecord) -> None:
     held = records(make_record, "v", {"relu": [49.0, 49.5, 49.2, 49.1, 49.3], "gelu": near(0, 1, 0, 0, 0, 0)}, "vision")
     evidence = evidence_of(held)
-    assert fates(evidence, learned_tasks(evidence.board)) == ()
+    assert fates(evidence) == ()
+
+
+def test_where_relu_hardly_learns_nothing_collapses_or_holds_its_ground(make_record: MakeRecord) -> None:
+    weak = [51.0, 51.5, 50.5, 51.2, 50.8]
+    held = [
+        *records(make_record, "v", {"relu": RELU, "gelu": near(0, 0, 0, 0, 0, 1)}, "vision"),
+        *records(make_record, "weak", {"relu": weak, "gelu": [49.0] * 5}, "vision"),
+    ]
+    assert [one.task for one in fate(held, "gelu").tasks] == ["v"]
+    assert "Left out, since ReLU hardly beats a guess there: weak." in render_findings(
+        [evidence_of(not_pointwise(held, "gelu"))]
+    )
 
 
 def test_a_function_that_shares_no_seed_with_relu_is_open(make_record: MakeRecord) -> None:

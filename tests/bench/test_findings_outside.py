@@ -69,6 +69,15 @@ def test_a_task_that_lacks_a_function_is_left_out_of_its_comparisons_alone_and_n
     assert [task.table.task.name for task in contrast(held, "gelu-sine", "relu").tasks] == ["m", "c"]
 
 
+def test_a_task_that_relu_hardly_learns_is_left_out_and_named(make_record: MakeRecord) -> None:
+    weak = {name: [CHANCE + (score - CHANCE) / 20 for score in scores] for name, scores in four(sine=-10).items()}
+    held = [*records(make_record, "m", four(), "molecules"), *records(make_record, "weak", weak, "clrs30")]
+    found = outside(board_of(held))
+    assert found is not None
+    assert found.left_out == ("ReLU hardly beats a guess on weak",)
+    assert [task.table.task.name for task in contrast(held, "gelu-sine", "relu").tasks] == ["m"]
+
+
 def test_a_name_of_several_functions_is_not_called_missing(make_record: MakeRecord) -> None:
     held = records(make_record, "m", four(), "molecules")
     held.append(make_record("m", "gelu", 9, 70.0, family="molecules", track="real", graph_hash="another"))

@@ -216,6 +216,24 @@ def test_a_task_that_relu_hardly_learns_is_named(make_record: MakeRecord) -> Non
     assert not warned(70.0)
 
 
+def test_a_task_that_relu_hardly_learns_counts_where_there_is_no_other(make_record: MakeRecord) -> None:
+    """GELU is ten times ReLU's skill on `weak`, and was run there alone with ReLU; the lab is no other task."""
+    weak = [make_record("weak", name, score=score, family="vision") for name, score in (("relu", 51.0), ("gelu", 60.0))]
+    lab = [make_record("l", name, score=-1.0, family="lab", unit="log10 loss", higher=False) for name in "ab"]
+    lab += [
+        make_record("l", name, score=-1.0, family="lab", unit="log10 loss", higher=False) for name in ("relu", "gelu")
+    ]
+    text = board([*weak, *lab])
+    assert row_of(section(text, "Ranking"), "gelu")["field"].startswith("+2.303")
+    assert "log-ratios there are large, and weigh on the means" in text
+    good = [make_record("good", name, score=70.0, family="vision") for name in ("relu", "gelu", "a", "b")]
+    text = board([*weak, *lab, *good])
+    ranking = section(text, "Ranking")
+    assert row_of(ranking, "gelu")["field"].startswith("+0.000")
+    assert row_of(ranking, "a")["rank"] == "1", "the task that it was not run on counts for no rank"
+    assert "* weak counts for no rank: ReLU hardly beats a guess on it." in text
+
+
 def test_refused_files_are_named(records: list[Record]) -> None:
     assert "* smoke/digits/x.json is no valid record" in board(records, "smoke/digits/x.json is no valid record")
 
