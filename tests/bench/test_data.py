@@ -111,8 +111,9 @@ def test_an_archive_cannot_write_elsewhere(tmp_path: Path) -> None:
 
 def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
     (tmp_path / "toy.tar.gz").write_text("<html>")
-    with pytest.raises(DataError, match="no archive that can be unpacked"):
+    with pytest.raises(DataError, match="no archive that can be unpacked") as told:
         prepare(["toy"], tmp_path / "data", tmp_path / "toy.tar.gz", download=False)
+    assert "\n" not in str(told.value)
 
 
 def test_nothing_is_fetched_without_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
