@@ -206,7 +206,9 @@ def _unpack(archive: Path, source: Source, place: Path) -> Path:
                 packed_tar.extractall(place, filter="data")
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         reason = str(error).partition("\n")[0].rstrip(":")  # tarfile goes on with a line a method
-        raise DataError(f"{archive} is no archive that can be unpacked ({reason}): get {source.archive} again") from None
+        raise DataError(
+            f"{archive} is no archive that can be unpacked ({reason}): get {source.archive} again"
+        ) from None
     for folder in (source.folder, source.inside):
         if folder and (place / folder).is_dir():
             return place / folder

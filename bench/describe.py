@@ -162,8 +162,8 @@ def transfer_notes(evidence: Evidence) -> Iterator[str]:
     """How the report on transfer is to be read."""
     functions = evidence.transfer.functions if evidence.transfer else 0
     yield (
-        f"Over the {functions} activations that are complete on every task, ReLU among them, by log-ratios to it. "
-        "The noise of few seeds pulls every correlation towards 0 and every pick towards luck."
+        f"Over the {functions} activations that are complete on every task that counts, ReLU among them, by "
+        "log-ratios to it. The noise of few seeds pulls every correlation towards 0 and every pick towards luck."
     )
     if functions < FEWEST_FUNCTIONS:
         yield f"Fewer than {FEWEST_FUNCTIONS} functions give a correlation no interval: these say next to nothing."

@@ -35,7 +35,8 @@ and commit. `docs/protocol.md` gives the reason for each choice.
 * **Field** is the mean log-ratio to ReLU over the families of tasks: +0.05 is a score about 5 % above ReLU's, counted
   from the level of a guess. **Lab** is the same for the synthetic lab, where functions are mined; the two are never
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
-  activations with a score on every task and no failed cell are ranked, and only beside a ReLU that has all of them.
+  activations with a score on every task that counts and no failed cell are ranked, and only beside a ReLU that has all
+  of them. Tasks that few activations were run on, or that ReLU hardly learns, do not count; "At a glance" names them.
 * **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
   time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. ◆ marks what no other
   row beats in both quality and time.

@@ -50,7 +50,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Transfer:
-    """What the board says about transfer; built from the activations that are complete on every task."""
+    """What the board says about transfer; built from the activations that are complete on every task that counts."""
 
     functions: int
     """Activations, ReLU among them; tasks on which ReLU is no better than a guess are left out."""
