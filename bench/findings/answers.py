@@ -46,8 +46,9 @@ distribution 54.7 for GELUSine, 68.7 for GELU-Sinc-Perturbation, 78.8 for GELU, 
 
 **Here:** the mean log-ratio over the tasks that are tested outside of what they were trained on: in the field molecules
 (scaffolds that training never saw) and CLRS-30 (longer inputs), in the lab the sealed shift of the inputs. t tests of
-that mean, Holm over all comparisons of a profile. Tasks with fewer than {FEWEST_PAIRS} pairs are shown and do not
-count. Where a function lost a cell its comparisons have failed: the tasks that are left would flatter it.
+that mean, Holm over all comparisons of a profile, so that an interval may exclude 0 and its verdict be "cannot tell".
+Tasks with fewer than {FEWEST_PAIRS} pairs are shown and do not count. Where a function lost a cell its comparisons have
+failed: the tasks that are left would flatter it.
 """
 
 STATISTICS = f"""\
