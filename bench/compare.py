@@ -31,7 +31,9 @@ LAB = "lab"
 """The family in which functions are mined. Its log-ratios are of another size than those of real networks and would
 drown them: it is never averaged with other families."""
 BARELY = 0.15
-"""Share of the way from chance to perfect below which ReLU has hardly learned."""
+"""Share of the way from chance to perfect below which an activation has hardly learned."""
+GUESS = "log10_sealed_loss_of_mean"
+"""Metric by which the lab's records say what a guess would score: the mean of the training targets."""
 ONE_DAY = timedelta(days=1)
 _ROUNDING = 1e-9
 """Differences that scatter by less than this share of the scores are equal."""
@@ -129,15 +131,23 @@ class TaskTable:
         """Rows by activation."""
         return {row.label: row for row in self.rows}
 
+    def learns(self, label: str) -> bool:
+        """Whether an activation's mean has come `BARELY` of the way from a guess to a perfect score or, where no score
+        is perfect, is better than the guess that its records tell of; True where neither is known."""
+        metric, row = self.task.metric, self.by_label[label]
+        if row.score is None:
+            return False
+        if metric.chance is not None and metric.unit in RANGES:
+            _, perfect = RANGES[metric.unit]
+            return row.score.mean - metric.chance >= BARELY * (perfect - metric.chance)
+        guesses = [record.metrics[GUESS] for record in row.records if GUESS in record.metrics]
+        return not guesses or row.score.mean < statistics.fmean(guesses)
+
     @cached_property
     def hardly_learned(self) -> bool:
-        """Whether ReLU's mean lies within a little of chance, where the scale of the scores is known: ratios to so
-        little skill are large, and say little."""
-        metric, relu = self.task.metric, self.by_label.get(BASELINE)
-        if metric.chance is None or metric.unit not in RANGES or relu is None or relu.score is None:
-            return False
-        _, perfect = RANGES[metric.unit]
-        return relu.score.mean - metric.chance < BARELY * (perfect - metric.chance)
+        """Whether fewer than half of the activations learn it: what happens near a guess says little of them."""
+        scored = [row.label for row in self.rows if row.score is not None]
+        return 2 * sum(map(self.learns, scored)) < len(scored)
 
 
 @dataclass(frozen=True)
@@ -162,10 +172,12 @@ class Board:
     @cached_property
     def core(self) -> tuple[TaskTable, ...]:
         """The tasks that count for the ranking: of `common`, so that a task which few have run takes nobody's rank,
-        those that ReLU learns, so that ratios to next to nothing do not drown the others. All of `common` where ReLU
-        learns no task of the field among them."""
-        learned = tuple(table for table in self.common if not table.hardly_learned)
-        return learned if any(table.task.family != LAB for table in learned) else self.common
+        those that are learned; all of the field, or of the lab, where none of it is."""
+        field = [table for table in self.common if table.task.family != LAB]
+        lab = [table for table in self.common if table.task.family == LAB]
+        return tuple(
+            table for place in (field, lab) for table in [one for one in place if not one.hardly_learned] or place
+        )
 
     def gaps(self, label: str) -> list[str]:
         """What keeps an activation out of the ranking, in words."""

@@ -151,8 +151,8 @@ def glance(evidence: Evidence) -> Iterator[str]:
         if table not in board.common:
             yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."
         elif table not in board.core:
-            yield f"{table.task.name} counts for no rank: ReLU hardly beats a guess on it."
-        elif table.hardly_learned:
+            yield f"{table.task.name} counts for no rank: fewer than half of the activations learn it."
+        elif BASELINE in table.by_label and not table.learns(BASELINE):
             yield (
                 f"ReLU hardly beats a guess on {table.task.name}: log-ratios there are large, and weigh on the means."
             )

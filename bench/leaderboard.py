@@ -36,7 +36,8 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   from the level of a guess. **Lab** is the same for the synthetic lab, where functions are mined; the two are never
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
   activations with a score on every task that counts and no failed cell are ranked, and only beside a ReLU that has all
-  of them. Tasks that few activations were run on, or that ReLU hardly learns, do not count; "At a glance" names them.
+  of them; `1?` is a row with too few pairs for any test, which nobody could be better than. Tasks that few activations
+  were run on, or that few learn, do not count; "At a glance" names them.
 * **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
   time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. ◆ marks what no other
   row beats in both quality and time.
@@ -114,7 +115,7 @@ def _ranking_row(evidence: Evidence, row: Overall) -> list[object]:
     verdicts = counted(evidence.own, row.label)
     worst = f"{row.worst[0]} {row.worst[1]:+.3f}" if row.worst and row.label != BASELINE else ""
     return [
-        row.rank,
+        row.place,
         row.label,
         *_means(row),
         worst,
@@ -151,7 +152,10 @@ def _board(evidence: Evidence, figures: str) -> Iterable[str]:
     yield _matrix(evidence, lambda task, row: score_cell(_row(task.by_label.get(row)), task.table))
     algorithms = sum(table.task.family == clrs.FAMILY for table in board.tables)
     if 0 < algorithms < clrs.ALGORITHMS:
-        yield f"CLRS-30: {algorithms} of {clrs.ALGORITHMS} algorithms were run, so no mean over them is formed.\n"
+        yield (
+            f"CLRS-30: {algorithms} of {clrs.ALGORITHMS} algorithms were run, so there is no mean over all of them to "
+            "hold against a published one.\n"
+        )
     yield "### Tasks\n"
     yield _task_table(evidence)
     for table in board.tables:

@@ -37,6 +37,8 @@ class Overall:
     """What keeps it out of the ranking, in words; empty for a ranked one."""
     rank: int | None
     """1 + the number of rows that are better beyond chance; None where something is missing."""
+    tested: bool
+    """Whether it has pairs enough for a test against any other row; otherwise its rank is 1 for want of seeds."""
     field: Estimate | None
     """Mean log-ratio to ReLU over the families that are not the lab."""
     lab: Estimate | None
@@ -50,6 +52,11 @@ class Overall:
     def ranked_by(self) -> Estimate | None:
         """The number that ranks it: of the field, or of the lab where the board has nothing else."""
         return self.field or self.lab
+
+    @property
+    def place(self) -> str:
+        """Its rank as a table shows it: `1?` where nothing was tested."""
+        return "" if self.rank is None else f"{self.rank}{'' if self.tested else '?'}"
 
     @property
     def diverged(self) -> float:
@@ -79,6 +86,7 @@ def rank_board(board: Board) -> tuple[Overall, ...]:
                 label=label,
                 gaps=gaps,
                 rank=None,
+                tested=False,
                 field=over_field.against(label) if ranked and over_field else None,
                 lab=over_lab.against(label) if not board.gaps(label) and over_lab else None,
                 worst=chosen.worst(label) if ranked and chosen else None,
@@ -97,9 +105,12 @@ def _ordered(rows: Sequence[Overall], means: Means | None) -> tuple[Overall, ...
     ranked = [row for row in rows if not row.gaps and row.ranked_by is not None]
     others = [row for row in rows if row not in ranked]
     if means is not None:
-        beaten = means.beaten([row.label for row in ranked])
-        ranked = [replace(row, rank=1 + beaten[row.label]) for row in ranked]
-    ranked.sort(key=lambda row: (row.rank or 0, -(row.ranked_by.value if row.ranked_by else 0), row.label))
+        labels = [row.label for row in ranked]
+        beaten, tested = means.beaten(labels), means.tested(labels)
+        ranked = [replace(row, rank=1 + beaten[row.label], tested=row.label in tested) for row in ranked]
+    ranked.sort(
+        key=lambda row: (not row.tested, row.rank or 0, -(row.ranked_by.value if row.ranked_by else 0), row.label)
+    )
     return (*ranked, *others)
 
 
@@ -208,6 +219,11 @@ class Means:
             (b if self.ratio[a, b] > 0 else a) for (a, b), p in zip(pairs, holm(raw), strict=True) if p < ALPHA
         )
         return {label: losses[self.labels.index(label)] for label in labels}
+
+    def tested(self, labels: Sequence[str]) -> set[str]:
+        """Those of the activations that have pairs enough with any other of them."""
+        places = [self.labels.index(label) for label in labels]
+        return {self.labels[a] for a in places if any(self.pairs[a, b] >= FEWEST_PAIRS for b in places if b != a)}
 
     def p(self, label: str, other: str = BASELINE) -> float:
         """Of the t test that two activations are alike; NaN where some task has too few pairs of them."""

@@ -66,7 +66,9 @@ class Fate:
     field: Estimate | None
     """Mean log-ratios to ReLU, as on the board; None where a task is missing or failed."""
     tasks: tuple[OnTask, ...]
-    """Of the field, those that ReLU learns."""
+    """Of the field, those that are learned and that it was run on."""
+    missed: int
+    """Others of these tasks."""
 
     @property
     def collapsed(self) -> tuple[str, ...]:
@@ -78,7 +80,12 @@ class Fate:
         """Collapsed somewhere, held its ground everywhere, or open."""
         if self.collapsed:
             return State.COLLAPSED
-        return State.HELD if all(one.state is State.HELD for one in self.tasks) else State.OPEN
+        return State.HELD if not self.missed and all(one.state is State.HELD for one in self.tasks) else State.OPEN
+
+    @property
+    def judged(self) -> bool:
+        """Whether it has collapsed, or has pairs enough on every task to do so."""
+        return bool(self.collapsed) or (not self.missed and all(one.pairs >= FEWEST_PAIRS for one in self.tasks))
 
 
 def fates(evidence: Evidence) -> tuple[Fate, ...]:
@@ -98,6 +105,7 @@ def fates(evidence: Evidence) -> tuple[Fate, ...]:
                 overall[label].lab,
                 overall[label].field,
                 tuple(replace(one, below=p) for one, p in zip(found, adjusted, strict=True)),
+                missed=len(field) - len(found),
             )
         )
     return tuple(sorted(rows, key=lambda row: (row.pointwise, row.function)))

@@ -24,12 +24,12 @@ findings` renders this page from the records and from nothing else: every number
 of "Mining Generalizable Activation Functions" (arXiv 2602.05688), its numbers as secondary accounts give them; no
 deviations over its seeds are known.
 
-* A log-ratio of +0.05 is a score about 5 % above ReLU's, counted from the level of a guess; in the lab, a loss about
-  5 % below. Families of tasks weigh the same. Brackets are 95 % intervals, over seeds unless said otherwise,
-  for these tasks as they are.
+* A log-ratio of +0.05 is a score about 5 % above ReLU's, counted from the level of a guess (for CLRS-30 from 0); in the
+  lab, a loss about 5 % below. Families of tasks weigh the same. Brackets are 95 % intervals, over seeds unless said
+  otherwise, for these tasks as they are.
 * The questions are the paper's. How they are answered (families, thresholds, tests) is our choice, and was fixed after
-  the first records of profile `cpu` had been seen. Tests are corrected within a question, as each of them says; the
-  leaderboard corrects over the whole board.
+  the first records of profile `cpu` had been seen. Tests are corrected as each question says, the intervals are not;
+  the leaderboard corrects over the whole board.
 * "We cannot tell" is an answer: the seeds are too few, or the functions too alike. It never means "no difference".
 * What a profile says holds for its budget. Only `paper` follows the published protocols.
 * Each task's recipe, data, machine and the command that runs its cells again stand in the

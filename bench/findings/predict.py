@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.compare import LAB, Board, TaskTable, make_table
+from bench.compare import BASELINE, LAB, Board, TaskTable, make_table
 from bench.inference import Correlation, Estimate, kendall
 from bench.overall import Means
 from bench.transfer import at_chance
@@ -27,23 +27,26 @@ class Prediction:
 
     order: tuple[Standing, ...]
     """Best in the lab first."""
-    weak: tuple[str, ...]
-    """Tasks of the field on which ReLU hardly beats a guess; they are left out where there are others."""
     tau: Correlation
     """Of the lab and the field."""
-    with_weak: Correlation | None
-    """The same with the weak tasks, over the functions that are complete there, too; None where there are no weak
-    tasks, or no others."""
+    weak: tuple[str, ...]
+    """Tasks of the field on which ReLU hardly beats a guess: ratios to it are large, and weigh on the field."""
+    without_weak: Correlation | None
+    """Without these; None where there are none, or no others."""
+    without: tuple[tuple[str, Correlation], ...]
+    """Without one task of the lab or of the field, each in turn."""
     families: tuple[tuple[str, Correlation], ...]
     """Of the lab and each family of the field."""
     halves: tuple[tuple[str, Correlation], ...]
     """Of the even and the odd seeds of the lab, and of the field: how much of an order half of the seeds repeats."""
     pairs: int
     """Of a function and ReLU, on the task that has the fewest."""
+    learned: bool
+    """Whether any task of the field is."""
 
 
 def learned_tasks(board: Board) -> list[TaskTable]:
-    """The tasks of the field on which ReLU does more than hardly beat a guess, however many functions they met."""
+    """The tasks of the field that are learned, however many functions they met."""
     return [
         table
         for table in board.tables
@@ -57,29 +60,33 @@ def predict(board: Board) -> Prediction | None:
     tables = [table for table in board.core if not at_chance(table)]
     lab = [table for table in tables if table.task.family == LAB]
     field = [table for table in tables if table.task.family != LAB]
-    weak = [
-        table for table in board.common if table.task.family != LAB and table.hardly_learned and not at_chance(table)
-    ]
     in_lab, in_field = _means(lab, labels), _means(field, labels)
-    order = [
-        Standing(label, in_lab[label], in_field[label]) for label in labels if label in in_lab and label in in_field
-    ]
-    if len(order) < 3:
+    names = [label for label in labels if label in in_lab and label in in_field]
+    if len(names) < 3:
         return None
-    order.sort(key=lambda one: (-one.lab.value, one.function))
-    names = [one.function for one in order]
+
+    def tau(first: Sequence[TaskTable], second: Sequence[TaskTable]) -> Correlation:
+        return _tau(_means(first, names), _means(second, names))
+
+    strong = [table for table in field if table.learns(BASELINE)]
     families = dict.fromkeys(table.task.family for table in field)
-    by_family = {name: _means([table for table in field if table.task.family == name], names) for name in families}
-    both = [name for name in names if all(name in table.by_label and table.by_label[name].complete for table in weak)]
-    apart = bool(weak) and not any(table in field for table in weak)
     return Prediction(
-        order=tuple(order),
-        weak=tuple(table.task.name for table in weak),
-        tau=_tau(in_lab, {name: in_field[name] for name in names}),
-        with_weak=_tau(in_lab, _means([*field, *weak], both)) if apart else None,
-        families=tuple((name, _tau(in_lab, means)) for name, means in by_family.items()),
+        order=tuple(
+            Standing(name, in_lab[name], in_field[name])
+            for name in sorted(names, key=lambda name: (-in_lab[name].value, name))
+        ),
+        tau=tau(lab, field),
+        weak=tuple(table.task.name for table in field if table not in strong),
+        without_weak=tau(lab, strong) if 0 < len(strong) < len(field) else None,
+        without=tuple(
+            (left_out.task.name, tau(*([one for one in place if one is not left_out] for place in (lab, field))))
+            for left_out in tables
+            if len(lab if left_out.task.family == LAB else field) > 1
+        ),
+        families=tuple((name, tau(lab, [one for one in field if one.task.family == name])) for name in families),
         halves=_halves({LAB: lab, "field": field}),
         pairs=min(row.difference.n for table in tables for row in table.rows if row.label in names and row.difference),
+        learned=not all(table.hardly_learned for table in field),
     )
 
 

@@ -93,7 +93,7 @@ def _ranking_line(evidence: Evidence, row: Overall, page: str) -> Line:
     verdicts, cost, baseline = counted(evidence.own, row.label), evidence.costs[row.label], row.label == BASELINE
     known = evidence.facts[row.label]
     cells = [
-        Cell(str(row.rank), order(row.rank), kind="number") if row.rank else Cell(MISSING, "", words="not ranked"),
+        Cell(row.place, order(row.rank), kind="number") if row.rank else Cell(MISSING, "", words="not ranked"),
         Cell(row.label, href=page),
         Cell("0", "0.0", kind="number") if baseline and row.field else words.estimate(row.field),
         Cell("0", "0.0", kind="number") if baseline and row.lab else words.estimate(row.lab),

@@ -100,16 +100,24 @@ def test_where_relu_is_at_a_guess_nothing_can_collapse(make_record: MakeRecord) 
     assert fates(evidence) == ()
 
 
-def test_where_relu_hardly_learns_nothing_collapses_or_holds_its_ground(make_record: MakeRecord) -> None:
+def test_where_few_learn_nothing_collapses_or_holds_its_ground(make_record: MakeRecord) -> None:
     weak = [51.0, 51.5, 50.5, 51.2, 50.8]
     held = [
         *records(make_record, "v", {"relu": RELU, "gelu": near(0, 0, 0, 0, 0, 1)}, "vision"),
         *records(make_record, "weak", {"relu": weak, "gelu": [49.0] * 5}, "vision"),
     ]
     assert [one.task for one in fate(held, "gelu").tasks] == ["v"]
-    assert "Left out, since ReLU hardly beats a guess there: weak." in render_findings(
+    assert "Left out, since few functions learn them: weak." in render_findings(
         [evidence_of(not_pointwise(held, "gelu"))]
     )
+
+
+def test_a_function_that_missed_a_task_has_not_held_on_every_one(make_record: MakeRecord) -> None:
+    scores = {"relu": RELU, "near": near(-1, 0.1, -0.1, 0.2, -0.2, 0)}
+    held = records(make_record, "v", scores, "vision")
+    assert fate(held, "near").state is State.HELD
+    held += records(make_record, "w", {"relu": RELU, "other": RELU}, "vision")
+    assert (fate(held, "near").state, fate(held, "near").judged) == (State.OPEN, False)
 
 
 def test_a_function_that_shares_no_seed_with_relu_is_open(make_record: MakeRecord) -> None:

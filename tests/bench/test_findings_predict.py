@@ -41,7 +41,7 @@ def test_lab_and_field_in_the_same_order(make_record: MakeRecord) -> None:
     assert found.tau.tau == pytest.approx(1)
     assert [one.function for one in found.order] == [*reversed(FUNCTIONS), "relu"]
     assert dict(found.families)["vision"].tau == pytest.approx(1)
-    assert (found.weak, found.with_weak, found.pairs) == ((), None, 2)
+    assert (found.weak, found.without_weak, found.without, found.pairs) == ((), None, (), 2)
     assert sentence(held).startswith("Yes, in part: tau +1.00 [")
     assert sentence(held).endswith("The best of the lab, g, has +0.531 in the field, and is the best there, too.")
 
@@ -61,28 +61,39 @@ def test_too_few_functions(make_record: MakeRecord) -> None:
     assert sentence(held).startswith("We cannot tell, the functions are too few: tau +1.00 over 4 functions.")
 
 
-def weak(make_record: MakeRecord) -> list[Record]:
-    """A task on which ReLU lies a point above a guess, so that small differences turn the order of the field round."""
-    return records(
-        make_record,
-        "weak",
-        {"relu": (51.0, 51.0)} | {n: (50 + more, 50 + more) for n, more in OPPOSED.items()},
-        "vision",
-    )
+def weak(make_record: MakeRecord, more: float = 4.0) -> list[Record]:
+    """A task on which ReLU lies a point above a guess while the others learn, in the opposite order."""
+    scores = {"relu": (51.0, 51.0)} | {name: (50 + more + worth,) * 2 for name, worth in OPPOSED.items()}
+    return records(make_record, "weak", scores, "vision")
 
 
-def test_a_task_that_relu_hardly_learns_does_not_decide(make_record: MakeRecord) -> None:
+def test_without_a_task_that_relu_hardly_learns_the_answer_must_be_the_same(make_record: MakeRecord) -> None:
     lab, good = graded(make_record, "l", "lab", WORTH, **LOG), graded(make_record, "good", "vision", WORTH)
     held = [*lab, *good, *weak(make_record)]
     found = predicted(held)
     assert found.weak == ("weak",)
-    assert found.tau.tau == pytest.approx(1)
-    assert found.with_weak is not None
-    assert found.with_weak.tau < 0.5
-    assert "over 8 functions without weak, where ReLU hardly beats a guess." in sentence(held)
+    assert found.without_weak is not None
+    assert found.without_weak.tau == pytest.approx(1)
+    assert found.tau.low < 0
+    assert dict(found.without) == {"good": dict(found.without)["good"], "weak": found.without_weak}
+    assert sentence(held).startswith("We cannot tell, the answer hangs on weak: tau ")
+    assert "] without weak, where ReLU hardly beats a guess. " in sentence(held)
     alone = [*lab, *weak(make_record)]
-    assert predicted(alone).with_weak is None
-    assert sentence(alone).startswith("We cannot tell, since ReLU hardly beats a guess on any task of the field")
+    assert predicted(alone).without_weak is None
+
+
+def test_a_task_that_few_learn_does_not_count(make_record: MakeRecord) -> None:
+    """The lab's guess is in its records: where every loss is above it, the order of the lab is that of the rest."""
+    lab, good = graded(make_record, "l", "lab", WORTH, **LOG), graded(make_record, "good", "vision", WORTH)
+    guess = {"log10_sealed_loss_of_mean": -2.0}
+    turned = graded(make_record, "unlearned", "lab", OPPOSED, **LOG)
+    turned = [record.model_copy(update={"metrics": {**record.metrics, **guess}}) for record in turned]
+    found = predicted([*lab, *turned, *good])
+    assert found.tau.tau == pytest.approx(1)
+    assert found.without == ()
+    unlearned = weak(make_record, more=-10.0)
+    assert predicted([*lab, *good, *unlearned]).tau.tau == pytest.approx(1)
+    assert sentence([*lab, *unlearned]).startswith("We cannot tell, since few functions learn any task of the field")
 
 
 def test_odd_and_even_seeds_that_disagree_are_seen(make_record: MakeRecord) -> None:

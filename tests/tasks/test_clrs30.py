@@ -78,7 +78,6 @@ def test_recipes_are_plain_data_and_small_ones_need_no_files() -> None:
         "bfs",
         "insertion_sort",
         "minimum",
-        "segments_intersect",
     }
 
 
