@@ -120,7 +120,7 @@ def try_(
 def publish(
     profile: Annotated[str, typer.Option(help="Only records of this profile.", show_default=False)] = "",
     tasks: Annotated[Names, typer.Option(help="Only these; names or patterns.")] = None,
-    activations: Annotated[Names, typer.Option(help="Only these; names or patterns.")] = None,
+    activations: Annotated[Names, typer.Option(help="Only these; names, patterns or groups.")] = None,
     plugin: Plugins = None,
     results: Results = RESULTS,
     allow_dirty: Annotated[

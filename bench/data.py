@@ -6,6 +6,7 @@ Nothing is asked on standard input. A data set appears in its folder whole and v
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
 import shutil
 import sys
@@ -13,6 +14,7 @@ import tarfile
 import tempfile
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +50,8 @@ class Source:
     """Makes the data set from the archive's top folder in a new one, and returns where it then lies."""
     terms: str = ""
     """Why it cannot be fetched, as a sentence."""
+    parts: tuple[str, ...] = ()
+    """Folders that it must have, where no checksums are published."""
 
 
 SOURCES: Mapping[str, Source] = {
@@ -82,6 +86,7 @@ SOURCES: Mapping[str, Source] = {
         folder="imagenet",
         task="imagenet-resnet50",
         terms="ImageNet is given out at image-net.org to those who accept its terms",
+        parts=("train", "val"),
     ),
 }
 GENERATED = "clrs30"
@@ -128,6 +133,8 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
         place = Path(work)
         found = _locate(name, source, origin, place) if origin else _fetch(name, source, place)
         if not source.archive:
+            if home.is_symlink():  # to what lacks a part
+                home.unlink()
             home.symlink_to(found.resolve(), target_is_directory=True)  # too big to be copied
             print(f"{name}: {home} is a link to {found}")
             return
@@ -168,13 +175,16 @@ def _how(name: str, source: Source) -> str:
 
 def _locate(name: str, source: Source, origin: Path, place: Path) -> Path:
     """The archive or the folder of a data set in what the user named."""
-    if origin.is_file():
+    if not origin.exists():
+        raise DataError(f"there is no {origin}: name the publisher's archive or its folder with --from")
+    if origin.is_file() and source.archive:
         return origin
     inner = (source.folder, source.inside, source.archive)
     for candidate in (origin / part for part in inner if part):
-        if candidate.exists():
+        if candidate.exists() and not _lacking(source, candidate):
             return candidate
-    if origin.is_dir() and all(is_there(origin / file, due) for file, due in dataset(source).checksums.items()):
+    known = dataset(source).checksums.items()
+    if origin.is_dir() and not _lacking(source, origin) and all(is_there(origin / file, due) for file, due in known):
         return origin
     wanted = source.archive or "the folders train and val"
     raise DataError(f"{origin} holds neither {wanted} nor a folder {source.folder}: nothing to lay out for {name}")
@@ -204,15 +214,21 @@ def _unpack(archive: Path, source: Source, place: Path) -> Path:
         else:
             with tarfile.open(archive) as packed_tar:
                 packed_tar.extractall(place, filter="data")
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        reason = str(error).partition("\n")[0].rstrip(":")  # tarfile goes on with a line a method
-        raise DataError(
-            f"{archive} is no archive that can be unpacked ({reason}): get {source.archive} again"
-        ) from None
+    except OSError as error:
+        if error.errno is not None:  # of the file system, not of what the archive holds
+            raise
+        raise _no_archive(archive, source, error) from None
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
+        raise _no_archive(archive, source, error) from None
     for folder in (source.folder, source.inside):
         if folder and (place / folder).is_dir():
             return place / folder
     raise DataError(f"{archive} holds no folder {source.folder}: it is not {source.archive}")
+
+
+def _no_archive(archive: Path, source: Source, error: Exception) -> DataError:
+    reason = str(error).partition("\n")[0].rstrip(":")  # tarfile goes on with a line a method
+    return DataError(f"{archive} is no archive that can be unpacked ({reason}): get {source.archive} again")
 
 
 def _verified(name: str, source: Source, folder: Path) -> str:
@@ -236,13 +252,18 @@ def _verified(name: str, source: Source, folder: Path) -> str:
 def _faults(source: Source, folder: Path) -> dict[str, str]:
     """What is wrong with each file or folder of a data set that is absent or differs from what was published."""
     facts = dataset(source)
-    judged, faults = _judged(facts, folder), {}
+    judged, faults = _judged(facts, folder), dict.fromkeys(_lacking(source, folder), "is missing")
     for file, published in facts.checksums.items():
         if file not in judged:
             faults[file] = "is missing"
         elif judged[file].state is State.WRONG:
             faults[file] = f"has the wrong checksum ({judged[file].digest}, published {published})"
     return faults
+
+
+def _lacking(source: Source, folder: Path) -> list[str]:
+    """The folders that it must have, and has not."""
+    return [part for part in source.parts if not (folder / part).is_dir()]
 
 
 def _judged(facts: Dataset, folder: Path) -> dict[str, Judged]:

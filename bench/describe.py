@@ -147,15 +147,18 @@ def glance(evidence: Evidence) -> Iterator[str]:
         tuned = [table.task.name for table in evidence.tuned.board.tables]
         share = f"{len(tuned)} of {count_of(len(board.tables), 'task')}"
         yield f"Learning rates were re-tuned on {share}: {', '.join(tuned)}."
+    yield from weights(board)
+
+
+def weights(board: Board) -> Iterator[str]:
+    """Which tasks count for no rank, and which weigh more than others."""
     for table in board.tables:
         if table not in board.common:
             yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."
         elif table not in board.core:
             yield f"{table.task.name} counts for no rank: fewer than half of the activations learn it."
         elif BASELINE in table.by_label and not table.learns(BASELINE):
-            yield (
-                f"ReLU hardly beats a guess on {table.task.name}: log-ratios there are large, and weigh on the means."
-            )
+            yield f"ReLU hardly learns {table.task.name}: log-ratios there are large, and weigh on the means."
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

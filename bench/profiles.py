@@ -47,7 +47,7 @@ _ALL = (
     ),
     Profile(
         name="cpu",
-        summary="real data, budgets cut down to about a minute a cell on one core",
+        summary="real data, budgets cut down to minutes a cell on one core",
         tasks=("cifar10-*", "molhiv-gcn", "clrs30-*", "lab-*"),
         activations=COMPARED,
         seeds=(0, 1, 2, 3, 4),

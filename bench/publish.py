@@ -12,6 +12,7 @@ from pathlib import Path
 from bench.errors import BenchError, DamagedRecord, StoreError, UsageError, unknown
 from bench.evidence import Evidence, gather
 from bench.findings import render_findings
+from bench.groups import members
 from bench.leaderboard import lay_out
 from bench.records import Record
 from bench.soundness import faults_of, registered
@@ -36,6 +37,7 @@ def write_board(results: Path, local: bool, output: Path | None = None, figures:
     root = results / LOCAL if local else results
     path = output or (root / BOARD if local else results.parent / BOARD)
     loaded = load(root, curves=figures is not None)
+    _keep(path, loaded, local)
     place = "" if figures is None else Path(os.path.relpath(figures, path.parent)).as_posix()
     boards = gather(loaded.records)
     text = lay_out(boards, loaded.damaged, local, place)
@@ -58,11 +60,22 @@ def write_findings(results: Path, local: bool, output: Path | None = None) -> Pa
     root = results / LOCAL if local else results
     path = output or (root if local else results.parent / "docs") / FINDINGS
     loaded = load(root, curves=False)
+    _keep(path, loaded, local)
     with _named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, render_findings(gather(loaded.records)))
+        _write(path, render_findings(gather(loaded.records), local))
     print(f"{path}: {count_of(len(loaded.records), 'record')}", file=sys.stderr)
     return path
+
+
+def _keep(path: Path, loaded: Loaded, local: bool) -> None:
+    """A wrong folder must not empty a published page.
+
+    Raises:
+        UsageError: there is a page, and no record for it.
+    """
+    if not local and not loaded.records and path.exists():
+        raise UsageError(f"there are no records, so {path} stays as it is: name their folder with --results")
 
 
 @contextlib.contextmanager
@@ -93,7 +106,8 @@ def load(root: Path, curves: bool) -> Loaded:
         UsageError: there is no such folder.
     """
     if not root.is_dir():
-        raise UsageError(f"there is no results folder {root}: name one with --results")
+        way = "`bench run` makes local records" if root.name == LOCAL else "name one with --results"
+        raise UsageError(f"there is no results folder {root}: {way}")
     loaded = Store(root).load(curves)
     for sentence in loaded.damaged:
         print(f"refused: {sentence}", file=sys.stderr)
@@ -183,18 +197,20 @@ def check_words(results: Path, tasks: Sequence[str], activations: Sequence[str])
     recorded = {path.parent.name for path in paths}, {path.name.rpartition("-s")[0] for path in paths}
     for kind, words, known in zip(("task", "activation"), (tasks, activations), recorded, strict=True):
         for word in words:
-            if known and not any(fnmatchcase(name, word) for name in known):
+            patterns = members(word) if kind == "activation" else (word,)
+            if known and not any(fnmatchcase(name, pattern) for name in known for pattern in patterns):
                 raise unknown(f"recorded {kind}", word, sorted(known))
 
 
 def matching(profile: str, tasks: Sequence[str], activations: Sequence[str]) -> Callable[[Record], bool]:
-    """Choose records by profile and by names or patterns; what is empty matches everything."""
+    """Choose records by profile and by names, patterns or groups; what is empty matches everything."""
+    functions = [name for word in activations for name in members(word)]
 
     def chosen(record: Record) -> bool:
         return (
             (not profile or record.profile == profile)
             and (not tasks or any(fnmatchcase(record.task.name, word) for word in tasks))
-            and (not activations or any(fnmatchcase(record.activation.name, word) for word in activations))
+            and (not activations or any(fnmatchcase(record.activation.name, word) for word in functions))
         )
 
     return chosen

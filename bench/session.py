@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.describe import weights
 from bench.devices import Lane, lanes
 from bench.errors import UsageError
 from bench.estimate import parse_duration
@@ -250,6 +251,8 @@ def show_boards(store: Store, profile: str) -> None:
             print(ranking_table(evidence) or "nothing can be ranked yet\n")
             for line in unranked(evidence):
                 print(f"not ranked: {line}")
+            for line in weights(board):
+                print(line)
 
 
 def stopped() -> int:

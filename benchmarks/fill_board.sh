@@ -24,7 +24,15 @@ if [ $# -lt 4 ]; then
     sed -n '/^#!/d; /^#/!q; s/^# \{0,1\}//p' "$0" >&2
     exit 2
 fi
-stage=$1 data=$2 results=$3 failed=0 least=5
+stage=$1 data=$2 results=$3 failed=0 least=5 called=0
+command -v bench >/dev/null || {
+    echo "there is no command bench: . .venv/bin/activate first" >&2
+    exit 2
+}
+if [ ! -d "$data" ] || [ -z "$results" ]; then
+    echo "DATA must be a folder with the data sets, and RESULTS name one: got '$data' and '$results'" >&2
+    exit 2
+fi
 total=$(python3 -c '
 import sys
 from bench.errors import UsageError
@@ -53,6 +61,7 @@ part() {
         echo "skipped, with less than $least seconds left for it: bench run ${*:2}" >&2
         return
     fi
+    called=1
     bench run --data "$data" --results "$results" --time-limit "$seconds" "${@:2}" || status=$?
     case $status in
     0) ;;
@@ -91,4 +100,8 @@ rest)
     exit 2
     ;;
 esac
+if [ "$called" -eq 0 ]; then
+    echo "nothing was run: a longer LIMIT starts something" >&2
+    exit 2
+fi
 exit "$failed"

@@ -80,7 +80,7 @@ the field. No correlation is reported.
 
 **Here:** Kendall's tau between the mean log-ratios to ReLU in the lab and in the field, over the functions that are
 complete on every task that counts, as on the board; its interval is over functions, as if they had been drawn at
-random. A task on which ReLU hardly beats a guess while others learn counts, but ratios to it are large: the answer is
+random. A task that ReLU hardly learns while others learn counts, but ratios to it are large: the answer is
 given without it, too, and stands only where both agree. The table leaves out every task in turn; nothing in it is
 corrected for the number of its rows.
 """
@@ -220,7 +220,7 @@ def predicts(evidence: Evidence) -> Answer | None:
     weak = ", ".join(found.weak)
     sentence = f"{_verdict(found)}: tau {found.tau} over {found.tau.n} functions"
     if found.without_weak is not None:
-        sentence += f", {found.without_weak} without {weak}, where ReLU hardly beats a guess"
+        sentence += f", {found.without_weak} without {weak}, which ReLU hardly learns"
     sentence += f". {_pick(found)}"
     places = sorted(found.order, key=lambda one: (-one.field.value, one.function))
     rows = []

@@ -19,7 +19,7 @@ from bench.tables import digits, inert, markdown, number
 INTRODUCTION = """\
 # Findings
 
-What the published records say to the questions that this suite was built for, beside what the papers claim. `bench
+What {whose} records say to the questions that this suite was built for, beside what the papers claim. `bench
 findings` renders this page from the records and from nothing else: every number, every verdict. The claims are those
 of "Mining Generalizable Activation Functions" (arXiv 2602.05688), its numbers as secondary accounts give them; no
 deviations over its seeds are known.
@@ -33,7 +33,7 @@ deviations over its seeds are known.
 * "We cannot tell" is an answer: the seeds are too few, or the functions too alike. It never means "no difference".
 * What a profile says holds for its budget. Only `paper` follows the published protocols.
 * Each task's recipe, data, machine and the command that runs its cells again stand in the
-  [leaderboard](../leaderboard.md) under the task's name.
+  [leaderboard]({board}) under the task's name.
 """
 
 HOURS = """\
@@ -47,19 +47,24 @@ The rest is start, data, compilation and writing. By the clock, whatever else th
 ANCHORS = """\
 ## Is anything reproduced?
 
-ReLU's scores beside the published ones. A task is anchored only under the profile `paper`; until then the gap says how
-far the budget is from the published one, and nothing about functions.
+ReLU's scores beside the published ones. A task is anchored only under the profile `paper`; elsewhere the gap is one of
+budgets and of sizes (`cpu` sorts 16 numbers, not 64), and says nothing about functions.
 """
 
 
-def render_findings(boards: Iterable[Evidence]) -> str:
-    """The page; stand-ins answer nothing, and re-tuned records have boards of their own on the leaderboard."""
+def render_findings(boards: Iterable[Evidence], local: bool = False) -> str:
+    """The page; stand-ins answer nothing, and re-tuned records have boards of their own on the leaderboard.
+
+    Args:
+        local: the records are the user's own, and the page lies beside their board.
+    """
+    whose, board = ("your own, unpublished", "leaderboard.md") if local else ("the published", "../leaderboard.md")
     real = [evidence for evidence in boards if evidence.board.track == "real"]
     answered = [
         (question, [(evidence, found) for evidence in real if (found := question.answer(evidence))])
         for question in QUESTIONS
     ]
-    parts = [INTRODUCTION, "## In short\n", _summary(answered)]
+    parts = [INTRODUCTION.format(whose=whose, board=board), "## In short\n", _summary(answered)]
     for question, answers in answered:
         parts.append(question.text)
         for evidence, answer in answers:

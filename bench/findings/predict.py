@@ -30,7 +30,7 @@ class Prediction:
     tau: Correlation
     """Of the lab and the field."""
     weak: tuple[str, ...]
-    """Tasks of the field on which ReLU hardly beats a guess: ratios to it are large, and weigh on the field."""
+    """Tasks of the field that ReLU hardly learns: ratios to it are large, and weigh on the field."""
     without_weak: Correlation | None
     """Without these; None where there are none, or no others."""
     without: tuple[tuple[str, Correlation], ...]

@@ -10,6 +10,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench import data
@@ -114,6 +115,59 @@ def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no archive that can be unpacked") as told:
         prepare(["toy"], tmp_path / "data", tmp_path / "toy.tar.gz", download=False)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["gz", "xz", "bz2", "zip", "locked"])
+def test_a_damaged_archive_is_said_in_one_line(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "toy.tar"
+    noise = np.random.default_rng(0).bytes(100_000)
+    if kind in ("zip", "locked"):
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+            packed.writestr("toy-py/batch_1", noise)
+    else:
+        with tarfile.open(path, f"w:{kind}") as packed_tar:  # type: ignore[call-overload]
+            entry = tarfile.TarInfo("toy-py/batch_1")
+            entry.size = len(noise)
+            packed_tar.addfile(entry, io.BytesIO(noise))
+    content = bytearray(path.read_bytes())
+    if kind == "locked":
+        for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+            content[content.index(mark) + flags] |= 1
+    else:
+        start = 100 if kind == "gz" else 50_000
+        content[start : start + 100] = bytes(100)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="no archive that can be unpacked") as told:
+        prepare(["toy"], tmp_path / "data", path, download=False)
+    assert "\n" not in str(told.value)
+    assert not list((tmp_path / "data").iterdir())
+
+
+def test_a_path_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no .*nowhere"):
+        prepare(["toy"], tmp_path / "data", tmp_path / "nowhere", download=False)
+
+
+def test_a_link_to_what_lacks_a_part_is_refused_or_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(data, "SOURCES", {"toy": Source("toy-py", "toy-task", terms="By hand", parts=("train", "val"))})
+    monkeypatch.setattr(data, "dataset", lambda _: Dataset("toy", "made here"))
+    home, empty, good = tmp_path / "data" / "toy-py", tmp_path / "empty", tmp_path / "good"
+    (tmp_path / "file.zip").write_text("x")
+    empty.mkdir()
+    for part in ("train", "val"):
+        (good / part).mkdir(parents=True)
+    for wrong in (empty, tmp_path / "file.zip"):
+        with pytest.raises(DataError, match="holds neither the folders train and val nor a folder toy-py"):
+            prepare(["toy"], tmp_path / "data", wrong, download=False)
+        assert not home.exists()
+    home.symlink_to(empty, target_is_directory=True)
+    with pytest.raises(DataError, match="train is missing"):
+        prepare(["toy"], tmp_path / "data", None, download=False)
+    prepare(["toy"], tmp_path / "data", good, download=False)
+    assert home.resolve() == good.resolve()
+    assert "is a link to" in capsys.readouterr().out
 
 
 def test_nothing_is_fetched_without_consent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,5 +64,10 @@ def test_it_is_written_beside_the_records_whole_or_not_at_all(make_record: MakeR
     assert write_findings(results, local=False) == tmp_path / "docs" / "findings.md"
     assert write_findings(results, local=True) == results / "local" / "findings.md"
     text = (tmp_path / "docs" / "findings.md").read_text(encoding="utf-8")
-    assert text == (results / "local" / "findings.md").read_text(encoding="utf-8")
+    own = (results / "local" / "findings.md").read_text(encoding="utf-8")
+    assert "What the published records say" in text
+    assert "[leaderboard](../leaderboard.md)" in text
+    assert "What your own, unpublished records say" in own
+    assert "[leaderboard](leaderboard.md)" in own
+    assert text.partition("## In short")[2] == own.partition("## In short")[2]
     assert list((tmp_path / "docs").iterdir()) == [tmp_path / "docs" / "findings.md"]

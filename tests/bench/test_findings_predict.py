@@ -77,7 +77,7 @@ def test_without_a_task_that_relu_hardly_learns_the_answer_must_be_the_same(make
     assert found.tau.low < 0
     assert dict(found.without) == {"good": dict(found.without)["good"], "weak": found.without_weak}
     assert sentence(held).startswith("We cannot tell, the answer hangs on weak: tau ")
-    assert "] without weak, where ReLU hardly beats a guess. " in sentence(held)
+    assert "] without weak, which ReLU hardly learns. " in sentence(held)
     alone = [*lab, *weak(make_record)]
     assert predicted(alone).without_weak is None
 

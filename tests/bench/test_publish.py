@@ -10,7 +10,7 @@ import pytest
 
 import activations
 from bench.errors import BenchError, StoreError, UsageError
-from bench.publish import check_words, matching, publish, write_board
+from bench.publish import check_words, matching, publish, write_board, write_findings
 from bench.records import Record, cell_id
 from bench.store import LOCAL, Store
 
@@ -116,6 +116,16 @@ def test_a_misspelt_name_gets_the_nearest(tmp_path: Path) -> None:
         check_words(tmp_path, [], ["rulu"])
 
 
+def test_a_group_is_published_as_far_as_it_was_run(tmp_path: Path) -> None:
+    local, public = Store(tmp_path / LOCAL), Store(tmp_path)
+    local.write(sound())
+    check_words(tmp_path, [], ["@paper"])
+    with pytest.raises(UsageError, match="no group is called"):
+        check_words(tmp_path, [], ["@papers"])
+    assert publish(tmp_path, matching("", [], ["@paper"]), allow_dirty=False) == 0
+    assert len(public.load().records) == 1
+
+
 def test_boards_lie_apart(tmp_path: Path) -> None:
     results = tmp_path / "results"
     Store(results).write(sound(seed=0))
@@ -136,6 +146,13 @@ def test_a_board_is_not_lost_to_a_slip(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no results folder"):
         write_board(tmp_path / "file", False, None)
     assert not (tmp_path / "leaderboard.md").exists()
+    (tmp_path / "leaderboard.md").write_text("full")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "findings.md").write_text("full")
+    for write, name in ((write_board, "leaderboard.md"), (write_findings, "docs/findings.md")):
+        with pytest.raises(UsageError, match=f"there are no records, so .*{name} stays as it is"):
+            write(tmp_path / "docs", False)
+        assert (tmp_path / name).read_text() == "full"
     with pytest.raises(StoreError, match="cannot write"):
         write_board(tmp_path, False, tmp_path / "file" / "board.md")
 
