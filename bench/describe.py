@@ -79,9 +79,12 @@ def command(table: TaskTable, rows: Sequence[Row] | None = None) -> str:
     names = sorted({record.activation.name for record in chosen} | ({BASELINE} if rows is not None else set()))
     seeds = sorted({record.seed for record in chosen})
     trials = sorted({seed for record in chosen if record.tuning for seed in record.tuning.seeds})
+    base = base_of(table.profile)
+    usual = PROFILES[base].device if base in PROFILES else ""
+    other = " --device cpu" if usual == "cuda" and all(record.machine.device == "cpu" for record in chosen) else ""
     tuning = f" --tuning-seeds {','.join(map(str, trials))}" if trials else ""
     return (
-        f"bench {'tune' if trials else 'run'} --profile {base_of(table.profile)} "
+        f"bench {'tune' if trials else 'run'} --profile {base}{other} "
         f"--tasks {table.task.name} --activations {','.join(names)} --seeds {','.join(map(str, seeds))}{tuning}"
         f"{' --data DIR' if any(record.dataset for record in chosen) else ''}"
         f"{'' if built_in_names().issuperset(names) else ' --plugin FILE'}"

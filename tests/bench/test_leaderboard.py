@@ -239,6 +239,11 @@ def test_refused_files_are_named(records: list[Record]) -> None:
     assert "* smoke/digits/x.json is no valid record" in board(records, "smoke/digits/x.json is no valid record")
 
 
+def test_cells_of_a_gpu_profile_that_a_cpu_ran_name_the_device(make_record: MakeRecord) -> None:
+    text = board([make_record("t", name, profile="paper") for name in ("relu", "gelu")])
+    assert "`bench run --profile paper --device cpu --tasks t --activations gelu,relu --seeds 0`" in text
+
+
 def test_a_function_from_a_file_needs_its_file(make_record: MakeRecord) -> None:
     text = board([make_record("t", name) for name in ("relu", "my-own")])
     assert "--activations my-own,relu --seeds 0 --plugin FILE`" in text
