@@ -213,7 +213,11 @@ def _unpack(archive: Path, source: Source, place: Path) -> Path:
                 packed.extractall(place)
         else:
             with tarfile.open(archive) as packed_tar:
-                packed_tar.extractall(place, filter="data")
+                _check_members(packed_tar, place)
+                if hasattr(tarfile, "data_filter"):  # from Python 3.11.4 on
+                    packed_tar.extractall(place, filter="data")
+                else:
+                    packed_tar.extractall(place)
     except OSError as error:
         if error.errno is not None:  # of the file system, not of what the archive holds
             raise
@@ -224,6 +228,19 @@ def _unpack(archive: Path, source: Source, place: Path) -> Path:
         if folder and (place / folder).is_dir():
             return place / folder
     raise DataError(f"{archive} holds no folder {source.folder}: it is not {source.archive}")
+
+
+def _check_members(packed: tarfile.TarFile, place: Path) -> None:
+    """What `filter="data"` would refuse, for Pythons that do not have it.
+
+    Raises:
+        TarError: an entry is neither a file nor a folder, or would lie elsewhere.
+    """
+    for entry in packed:
+        if not (entry.isfile() or entry.isdir()):
+            raise tarfile.TarError(f"{entry.name} in it is neither a file nor a folder")
+        if not (place / entry.name).resolve().is_relative_to(place.resolve()):
+            raise tarfile.TarError(f"{entry.name} in it would lie outside the destination")
 
 
 def _no_archive(archive: Path, source: Source, error: Exception) -> DataError:

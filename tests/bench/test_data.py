@@ -110,6 +110,16 @@ def test_an_archive_cannot_write_elsewhere(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("evil"))
 
 
+def test_an_archive_holds_files_and_folders_only(tmp_path: Path) -> None:
+    path = tmp_path / "toy.tar.gz"
+    with tarfile.open(path, "w:gz") as packed:
+        entry = tarfile.TarInfo("toy-py/batch_1")
+        entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        packed.addfile(entry)
+    with pytest.raises(DataError, match="batch_1 in it is neither a file nor a folder"):
+        prepare(["toy"], tmp_path / "data", path, download=False)
+
+
 def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
     (tmp_path / "toy.tar.gz").write_text("<html>")
     with pytest.raises(DataError, match="no archive that can be unpacked") as told:
