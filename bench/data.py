@@ -186,7 +186,7 @@ def _locate(name: str, source: Source, origin: Path, place: Path) -> Path:
     known = dataset(source).checksums.items()
     if origin.is_dir() and not _lacking(source, origin) and all(is_there(origin / file, due) for file, due in known):
         return origin
-    wanted = source.archive or "the folders train and val"
+    wanted = source.archive or f"the folders {' and '.join(source.parts)}"
     raise DataError(f"{origin} holds neither {wanted} nor a folder {source.folder}: nothing to lay out for {name}")
 
 
@@ -231,7 +231,7 @@ def _unpack(archive: Path, source: Source, place: Path) -> Path:
 
 
 def _check_members(packed: tarfile.TarFile, place: Path) -> None:
-    """What `filter="data"` would refuse, for Pythons that do not have it.
+    """Take files and folders only, and none that would lie elsewhere, on every Python alike.
 
     Raises:
         TarError: an entry is neither a file nor a folder, or would lie elsewhere.

@@ -15,7 +15,8 @@
 # Below 5 seeds a board gives no verdict: `images` and `anchors` are scores alone.
 # LIMIT is written like 9m. Each part of a stage gets a share of what is left of it. The records go to RESULTS/local: a
 # later call with the same folder goes on where this one stopped. DATA wants cifar10, molhiv, clrs30 and
-# tiny-imagenet-10k prepared. The status is 1 where a cell failed or data is absent; the other parts run all the same.
+# tiny-imagenet-10k prepared. The status is 1 where a cell failed or data is absent, and the other parts run all the
+# same; it is 2 where nothing was run.
 # On a machine without this repository's history a record cannot name its commit, and is not published: take
 # `git clone --depth 1` there, not a copy of the files.
 set -euo pipefail

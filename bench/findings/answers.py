@@ -107,8 +107,7 @@ def _place(found: Outside, place: str) -> str:
     failed = [one for one in held if one.verdict == "failed"]
     said = [f"{one.function} is {one.verdict} than {one.other} ({one.mean})" for one in told]
     said += [f"{one.function} against {one.other} failed on {', '.join(one.failed)}" for one in failed]
-    unsure = [one for one in held if one.verdict == "cannot tell" and one.published is not None and one.mean]
-    near = sum(one.mean.low <= one.published <= one.mean.high for one in unsure if one.mean and one.published)
+    near = sum(one.verdict == "cannot tell" and one.near_published for one in held)
     also = f", nor {near} of these from what the paper has" if near else ""
     for verdict, words in (
         ("cannot tell", f"we cannot tell {{}} of {{}} from 0{also}"),

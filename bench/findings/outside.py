@@ -71,6 +71,12 @@ class Contrast:
         return -ratio if self.place == LAB else ratio
 
     @property
+    def near_published(self) -> bool:
+        """Whether the interval holds the paper's log-ratio."""
+        mean, published = self.mean, self.published
+        return mean is not None and published is not None and mean.low <= published <= mean.high
+
+    @property
     def verdict(self) -> Verdict:
         """`failed` where the function or the other one lost a cell: the tasks that are left would flatter it."""
         if self.failed:

@@ -48,7 +48,7 @@ ANCHORS = """\
 ## Is anything reproduced?
 
 ReLU's scores beside the published ones. A task is anchored only under the profile `paper`; elsewhere the gap is one of
-budgets and of sizes (`cpu` sorts 16 numbers, not 64), and says nothing about functions.
+budgets and of sizes (`cpu` tests some algorithms on shorter inputs), and says nothing about functions.
 """
 
 

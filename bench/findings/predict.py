@@ -65,8 +65,10 @@ def predict(board: Board) -> Prediction | None:
     if len(names) < 3:
         return None
 
-    def tau(first: Sequence[TaskTable], second: Sequence[TaskTable]) -> Correlation:
-        return _tau(_means(first, names), _means(second, names))
+    def without(left_out: TaskTable) -> Correlation:
+        place = lab if left_out in lab else field
+        rest = _means([table for table in place if table is not left_out], names)
+        return _tau(rest, in_field) if place is lab else _tau(in_lab, rest)
 
     strong = [table for table in field if table.learns(BASELINE)]
     families = dict.fromkeys(table.task.family for table in field)
@@ -75,15 +77,13 @@ def predict(board: Board) -> Prediction | None:
             Standing(name, in_lab[name], in_field[name])
             for name in sorted(names, key=lambda name: (-in_lab[name].value, name))
         ),
-        tau=tau(lab, field),
+        tau=_tau(in_lab, in_field),
         weak=tuple(table.task.name for table in field if table not in strong),
-        without_weak=tau(lab, strong) if 0 < len(strong) < len(field) else None,
-        without=tuple(
-            (left_out.task.name, tau(*([one for one in place if one is not left_out] for place in (lab, field))))
-            for left_out in tables
-            if len(lab if left_out.task.family == LAB else field) > 1
+        without_weak=_tau(in_lab, _means(strong, names)) if 0 < len(strong) < len(field) else None,
+        without=tuple((one.task.name, without(one)) for place in (field, lab) if len(place) > 1 for one in place),
+        families=tuple(
+            (name, _tau(in_lab, _means([one for one in field if one.task.family == name], names))) for name in families
         ),
-        families=tuple((name, tau(lab, [one for one in field if one.task.family == name])) for name in families),
         halves=_halves({LAB: lab, "field": field}),
         pairs=min(row.difference.n for table in tables for row in table.rows if row.label in names and row.difference),
         learned=not all(table.hardly_learned for table in field),
