@@ -135,7 +135,11 @@ def glance(evidence: Evidence) -> Iterator[str]:
     )
     rows = [(task, row) for task in evidence.own for row in task.rows if row.verdict]
     for verdict, than in (("better", "Better than"), ("worse", "Worse than"), ("no different", "No different from")):
-        found = [f"{row.label} on {task.table.task.name}" for task, row in rows if row.verdict == verdict]
+        found = [
+            f"{row.label} on {task.table.task.name}{' (few learn it)' if task.table.hardly_learned else ''}"
+            for task, row in rows
+            if row.verdict == verdict
+        ]
         if found:
             yield f"{than} ReLU: {', '.join(found[:MOST_NAMED])}{_more(len(found) - MOST_NAMED)}."
     unsure = sum(row.verdict == "not enough seeds" for _, row in rows)

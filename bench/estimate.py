@@ -126,14 +126,20 @@ def estimate(cell: Cell, costs: Costs, seeds: int = 1) -> float | None:
     return None if found is None else found.typical
 
 
+def needed(cell: Cell, costs: Costs, seeds: int = 1) -> float | None:
+    """Seconds that must be left to start a cell: the longest time seen, times `SLACK`; None where nobody knows."""
+    found = costs.seconds(cell, seeds)
+    return None if found is None else SLACK * found.longest
+
+
 def fits(cell: Cell, left: float, limit: float, costs: Costs, seeds: int = 1) -> bool:
     """Whether a cell may be started with so many seconds left of the limit.
 
-    A cell that is known may if the longest time seen of it, times `SLACK`, is left. Of a cell that is not, it is the
-    first of its kind that tells: it may while `UNKNOWN` of the limit is left.
+    A cell that is known may if what it needs is left. Of a cell that is not, it is the first of its kind that tells: it
+    may while `UNKNOWN` of the limit is left.
     """
-    found = costs.seconds(cell, seeds)
-    return left >= UNKNOWN * limit if found is None else SLACK * found.longest <= left
+    seconds = needed(cell, costs, seeds)
+    return left >= (UNKNOWN * limit if seconds is None else seconds)
 
 
 def parse_duration(text: str) -> float:

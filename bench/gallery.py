@@ -6,6 +6,7 @@ Only published records are shown, and nothing is dated: the same catalogue and r
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
@@ -45,6 +46,8 @@ def show(name: str, folder: Path | None, results: Path) -> None:
         raise UsageError("name one activation (`bench list activations`), or give --all and a folder for all of them.")
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the forms are compared on the processor; a GPU stays free
     if folder is None:
+        if not results.is_dir():
+            print(f"there is no folder {results}, so the card shows no scores", file=sys.stderr)
         print(card(get(name), results), end="")
         return
     print(f"{count_of(gallery(folder, results), 'card')} in {folder}")

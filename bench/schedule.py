@@ -49,6 +49,10 @@ class Schedule:
         """None for no limit."""
         return None if self._limit is None else self._limit.left
 
+    def shortest(self, waiting: Iterable[Cell]) -> float | None:
+        """Seconds of the shortest limit that would start one of the cells, as far as is known."""
+        return None if self._limit is None else self._limit.shortest(waiting)
+
     def bounded(self, wanted: Callable[[Cell], int]) -> Callable[[Cell], int]:
         """How many seeds one program may train, if `wanted` are worthwhile: no more than can end in time, and no more
         than the race would let start one after the other."""

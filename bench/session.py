@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -117,11 +118,18 @@ def execute(
         _say(sentence)
     report(summary, spared)
     if request.time_limit is not None and summary.left > spared and not summary.interrupted:
-        go_on = "the same command goes on with the rest" if summary.recorded else "a longer limit starts some"
-        _say(f"No further cell fits into {request.time_limit}; {go_on}.")
+        _say(f"No further cell fits into {request.time_limit}; {_go_on(summary, schedule)}.")
     if summary.failed_earlier:
         _say(f"{count_of(summary.failed_earlier, 'cell')} failed earlier; --retry-failed runs such cells again.")
     return summary
+
+
+def _go_on(summary: Summary, schedule: Schedule) -> str:
+    """What to do where a time limit left cells."""
+    if summary.recorded:
+        return "the same command goes on with the rest"
+    shortest = schedule.shortest(summary.waiting)
+    return f"a longer limit starts some{'' if shortest is None else f', from about {math.ceil(shortest)}s on'}"
 
 
 def recorded(profile: str, *stores: Store) -> list[Record]:

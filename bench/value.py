@@ -30,7 +30,7 @@ from functools import cache
 from typing import NamedTuple
 
 from bench.compare import BASELINE, Spread, paired
-from bench.estimate import Costs, Kind, fits
+from bench.estimate import Costs, Kind, fits, needed
 from bench.inference import ALPHA, FEWEST_PAIRS, half_width
 from bench.judge import MARGINS
 from bench.plan import Cell
@@ -140,6 +140,11 @@ class TimeLimit:
         able = [cell for cell in cells if fits(cell, left, self._limit, self._costs)]
         self._out_of_reach = 0 if able else len(cells)
         return order(able, self._ledger, self._costs)
+
+    def shortest(self, cells: Iterable[Cell]) -> float | None:
+        """Seconds that a limit must have to start one of the cells; None where nobody knows how long they take."""
+        known = (needed(cell, self._costs) for cell in cells)
+        return min((seconds for seconds in known if seconds is not None), default=None)
 
     def affordable(self, cell: Cell, most: int) -> int:
         """How many seeds of a cell, up to `most`, one program can train in the time that is left; at least 1."""

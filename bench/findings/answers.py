@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bench.compare import BASELINE, LAB
 from bench.evidence import Evidence
 from bench.findings.collapse import KEPT, Fate, OnTask, State, fates
-from bench.findings.outside import PUBLISHED, Contrast, Outside, outside
+from bench.findings.outside import AGGREGATES, PUBLISHED, Contrast, Outside, outside
 from bench.findings.predict import Prediction, predict
 from bench.inference import FEWEST_PAIRS, Correlation
 from bench.leaderboard_task import head_of
@@ -49,7 +49,7 @@ PERIODIC = f"""\
 **The paper:** yes. CLRS-30 mean score {_listed("field")};
 lab loss out of distribution {_listed(LAB)}.
 Its lab losses seem to be plain means over problems, ours are geometric ones: the column `the paper` is the log-ratio of
-its numbers and no target.
+its numbers and no target. A table of the lab says what the plain mean and the median would make of the same cells.
 
 **Here:** the mean log-ratio over the tasks that are tested outside of what they were trained on: in the field molecules
 (scaffolds that training never saw) and CLRS-30 (longer inputs), in the lab the sealed shift of the inputs. t tests of
@@ -92,7 +92,7 @@ def periodic(evidence: Evidence) -> Answer | None:
     if found is None:
         return None
     sentences = [_place(found, place) for place in ("field", LAB)]
-    tables = [_contrasts(found), _by_task(found)]
+    tables = [_contrasts(found), _by_task(found), *_by_aggregate(found)]
     if found.left_out:
         tables.append(f"Left out: {'; '.join(found.left_out)}.\n")
     return Answer(" ".join(sentence for sentence in sentences if sentence), "\n".join(tables))
@@ -105,7 +105,7 @@ def _place(found: Outside, place: str) -> str:
         return ""
     told = [one for one in held if one.verdict in ("better", "worse")]
     failed = [one for one in held if one.verdict == "failed"]
-    said = [f"{one.function} is {one.verdict} than {one.other} ({one.mean})" for one in told]
+    said = [f"{one.function} is {one.verdict} than {one.other} ({one.mean}{_unlike(one)})" for one in told]
     said += [f"{one.function} against {one.other} failed on {', '.join(one.failed)}" for one in failed]
     near = sum(one.verdict == "cannot tell" and one.near_published for one in held)
     also = f", nor {near} of these from what the paper has" if near else ""
@@ -117,6 +117,10 @@ def _place(found: Outside, place: str) -> str:
         if count:
             said.append(words.format(count, count_of(len(held), "comparison")))
     return f"In the {place} {'; '.join(said)}."
+
+
+def _unlike(one: Contrast) -> str:
+    return f"; not told by the {' nor by the '.join(one.unlike)}" if one.unlike else ""
 
 
 def _contrasts(found: Outside) -> str:
@@ -155,6 +159,15 @@ def _by_task(found: Outside) -> str:
     tables = {task.table.task.name: task.table for one in found.contrasts for task in one.tasks}
     rows = [[head_of(table), *(cells.get((name, *column), "") for column in columns)] for name, table in tables.items()]
     return markdown(["difference in score", *(f"{function} − {other}" for function, other in columns)], rows)
+
+
+def _by_aggregate(found: Outside) -> list[str]:
+    """The comparisons of the lab, a column for each way to make one loss of a run's problems; nothing without them."""
+    held = [one for one in found.contrasts if one.otherwise]
+    names = [name for name in AGGREGATES if any(name in one.otherwise for one in held)]
+    rows = [[one.function, one.other, one.mean or "", *(one.otherwise.get(name, "") for name in names)] for one in held]
+    head = ["function", "against", "geometric mean (the score)", *names]
+    return [f"{LAB.capitalize()}, by other means over its problems:\n\n{markdown(head, rows)}"] if rows else []
 
 
 def statistics(evidence: Evidence) -> Answer | None:

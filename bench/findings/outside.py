@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from bench.compare import BASELINE, LAB, Board, TaskTable, paired
+from bench.compare import BASELINE, LAB, Board, TaskTable, make_table, paired
 from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, holm
 from bench.judge import student
 from bench.overall import Means
@@ -24,6 +24,12 @@ PUBLISHED: Mapping[str, Mapping[str, float]] = {
     LAB: {BASELINE: 93.1, "gelu": 78.8, "gelu-sine": 54.7, "gelu-sinc-perturbation": 68.7},
 }
 """The paper's mean scores over CLRS-30, and its losses in the lab out of distribution."""
+
+AGGREGATES: Mapping[str, Callable[[Mapping[str, float]], float]] = {
+    "plain mean": lambda metrics: math.log10(metrics["mean_sealed_loss"]),
+    "median": lambda metrics: metrics["median_log10_sealed_loss"],
+}
+"""Other ways than the lab's score, a geometric mean, to make one log10 loss of the losses of all problems of a run."""
 
 Verdict = Literal["better", "worse", "cannot tell", "not tested", "failed"]
 
@@ -55,6 +61,8 @@ class Contrast:
     enough."""
     failed: tuple[str, ...]
     """Tasks on which a cell of one of the two ended without a score."""
+    otherwise: Mapping[str, Estimate]
+    """In the lab: the mean as it would be by each of `AGGREGATES` that its records tell of."""
 
     @property
     def counted(self) -> tuple[Difference, ...]:
@@ -86,6 +94,14 @@ class Contrast:
         if self.p >= ALPHA:
             return "cannot tell"
         return "better" if self.mean.value > 0 else "worse"
+
+    @property
+    def unlike(self) -> tuple[str, ...]:
+        """The aggregates by which 0 or the other side of it would be possible, where the verdict is better or worse."""
+        if self.verdict not in ("better", "worse"):
+            return ()
+        sign = 1 if self.verdict == "better" else -1
+        return tuple(name for name, mean in self.otherwise.items() if min(sign * mean.low, sign * mean.high) <= 0)
 
 
 @dataclass(frozen=True)
@@ -143,9 +159,35 @@ def _contrast(function: str, other: str, place: str, tables: Sequence[TaskTable]
     tested = enough(tasks)
     means = Means.of([one.table for one in tested or tasks], names)
     if means is None:
-        return Contrast(function, other, place, (), None, math.nan, tuple(failed)) if failed else None
+        return Contrast(function, other, place, (), None, math.nan, tuple(failed), {}) if failed else None
     p = means.p(function, other) if tested and not failed else math.nan
-    return Contrast(function, other, place, tuple(tasks), means.against(function, other), p, tuple(failed))
+    otherwise = _otherwise([one.table for one in tested or tasks], function, other) if place == LAB else {}
+    return Contrast(function, other, place, tuple(tasks), means.against(function, other), p, tuple(failed), otherwise)
+
+
+def _otherwise(tables: Sequence[TaskTable], function: str, other: str) -> dict[str, Estimate]:
+    """The mean log-ratio over the same tasks and pairs, by each other aggregate that all of their records tell of."""
+    found = {}
+    for name, aggregate in AGGREGATES.items():
+        try:
+            rescored = [_rescored(table, aggregate) for table in tables]
+        except KeyError:
+            continue
+        means = Means.of(rescored, list(dict.fromkeys((BASELINE, other, function))))
+        estimate = means.against(function, other) if means else None
+        if estimate is not None:
+            found[name] = estimate
+    return found
+
+
+def _rescored(table: TaskTable, aggregate: Callable[[Mapping[str, float]], float]) -> TaskTable:
+    """The table with another score for every cell that has one."""
+    return make_table(
+        [
+            record if record.score is None else record.model_copy(update={"score": aggregate(record.metrics)})
+            for record in table.records
+        ]
+    )
 
 
 def _missing(tables: Sequence[TaskTable], names: Sequence[str]) -> Iterator[str]:

@@ -80,6 +80,43 @@ def test_a_task_that_few_learn_is_left_out_and_named(make_record: MakeRecord) ->
     assert [task.table.task.name for task in contrast(held, "gelu-sine", "relu").tasks] == ["m"]
 
 
+def measured(make_record: MakeRecord, plain: float, median: float) -> list[Record]:
+    """A task of the lab: GELUSine's loss is 10 times smaller than the others' by the geometric mean, and so many by
+    the plain mean and the median."""
+    held = []
+    for record in records(make_record, "l", four(sine=-1), "lab", **LOG):
+        assert record.score is not None
+        better = record.activation.name == "gelu-sine"
+        metrics = {
+            "mean_sealed_loss": 10 ** (record.score - 70 + (1 - math.log10(plain)) * better),
+            "median_log10_sealed_loss": record.score + (1 - math.log10(median)) * better,
+        }
+        held.append(record.model_copy(update={"metrics": metrics}))
+    return held
+
+
+def test_the_lab_by_other_means_over_its_problems(make_record: MakeRecord) -> None:
+    one = contrast(measured(make_record, plain=100, median=0.1), "gelu-sine", "relu", "lab")
+    assert one.verdict == "better"
+    assert one.mean is not None
+    assert one.mean.value == pytest.approx(math.log(10), abs=1e-6)
+    values = {name: estimate.value for name, estimate in one.otherwise.items()}
+    assert values == pytest.approx({"plain mean": math.log(100), "median": math.log(0.1)})
+    assert one.unlike == ("median",)
+    text = render_findings([evidence_of(measured(make_record, plain=1, median=0.1))])
+    assert "; not told by the plain mean nor by the median)" in text
+    assert "Lab, by other means over its problems:" in text
+    assert "not told by" not in render_findings([evidence_of(measured(make_record, plain=100, median=10))])
+
+
+def test_a_record_without_other_means_leaves_them_out(make_record: MakeRecord) -> None:
+    held = measured(make_record, plain=10, median=10)
+    held[0] = held[0].model_copy(update={"metrics": {"median_log10_sealed_loss": held[0].score}})
+    assert list(contrast(held, "gelu-sine", "relu", "lab").otherwise) == ["median"]
+    assert contrast(records(make_record, "m", four(), "molecules"), "gelu-sine", "relu").otherwise == {}
+    assert "by other means" not in render_findings([evidence_of(records(make_record, "m", four(), "molecules"))])
+
+
 def test_a_name_of_several_functions_is_not_called_missing(make_record: MakeRecord) -> None:
     held = records(make_record, "m", four(), "molecules")
     held.append(make_record("m", "gelu", 9, 70.0, family="molecules", track="real", graph_hash="another"))

@@ -104,7 +104,10 @@ def test_somebodys_own_readme_is_kept(tmp_path: Path, results: Path) -> None:
 def test_the_command_shows_one_card_and_refuses_two_wishes(tmp_path: Path) -> None:
     done = run_bench("card", "relu", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("# relu\n")
+    assert (done.stdout.splitlines()[0], done.stderr) == ("# relu", "")
+    absent = run_bench("card", "relu", "--results", str(tmp_path / "nowhere"))
+    assert (absent.stdout, absent.stderr.count("\n")) == (done.stdout, 1)
+    assert "nowhere, so the card shows no scores" in absent.stderr
     both = run_bench("card", "relu", "--all", str(tmp_path / "out"), "--results", str(tmp_path))
     assert (both.returncode, both.stdout) == (2, "")
     assert both.stderr.startswith("bench: name one activation")

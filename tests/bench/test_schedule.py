@@ -118,7 +118,10 @@ def test_the_command_says_what_fits_and_what_is_left(tmp_path: Path) -> None:
     limits = ["--time-limit", "4s", "--workers", "1", "--results", str(tmp_path / "results")]
     done = run_bench("run", *options, *limits, FAKE_PAUSE="0.1")
     assert done.returncode == 0, done.stderr
-    assert "No further cell fits into 4s; " in done.stderr
+    assert "No further cell fits into 4s; the same command goes on with the rest." in done.stderr
+    limits[1] = "0.001s"
+    nothing = run_bench("run", *options, *limits)
+    assert "No further cell fits into 0.001s; a longer limit starts some, from about " in nothing.stderr
     wrong = run_bench("run", *options, "--time-limit", "soon")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
     assert "a time limit is written like 90s, 30m, 2h or 1h30m, not 'soon'" in wrong.stderr

@@ -198,6 +198,8 @@ def test_a_time_limit_admits_what_can_end(specs: tuple[TaskSpec, TaskSpec], ende
     assert {cell.task.name for cell in rule.admit(left)} == {"fake-nan"}
     now[0] += 60
     assert (rule.left, rule.admit(left)) == (5, [])
+    assert rule.shortest(left) == 7.5
+    assert TimeLimit(5).shortest(left) is None, "nobody knows"
 
 
 def test_an_unknown_task_is_tried_in_the_first_half(specs: tuple[TaskSpec, TaskSpec], ended: Ended) -> None:
