@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 
+from bench.inference import FEWEST_PAIRS
 from bench.plausible import RANGES
 from bench.records import MetricFacts, Record, TaskFacts
 
@@ -34,6 +35,8 @@ BARELY = 0.15
 """Share of the way from chance to perfect below which an activation has hardly learned."""
 GUESS = "log10_sealed_loss_of_mean"
 """Metric by which the lab's records say what a guess would score: the mean of the training targets."""
+COMPILED_WITHIN = ("clrs30",)
+"""Families whose training time holds the compilation of their programs, which a worker keeps for further seeds."""
 ONE_DAY = timedelta(days=1)
 _ROUNDING = 1e-9
 """Differences that scatter by less than this share of the scores are equal."""
@@ -132,14 +135,16 @@ class TaskTable:
         return {row.label: row for row in self.rows}
 
     def learns(self, label: str) -> bool:
-        """Whether an activation's mean has come `BARELY` of the way from a guess to a perfect score or, where no score
-        is perfect, is better than the guess that its records tell of; True where neither is known."""
+        """Whether an activation's mean has come `BARELY` of the way from a guess (from 0 where no guess is named) to a
+        perfect score or, where no score is perfect, is better than the guess that its records tell of; True where
+        neither is known."""
         metric, row = self.task.metric, self.by_label[label]
         if row.score is None:
             return False
-        if metric.chance is not None and metric.unit in RANGES:
+        if metric.unit in RANGES:
             _, perfect = RANGES[metric.unit]
-            return row.score.mean - metric.chance >= BARELY * (perfect - metric.chance)
+            guess = metric.chance or 0.0
+            return row.score.mean - guess >= BARELY * (perfect - guess)
         guesses = [record.metrics[GUESS] for record in row.records if GUESS in record.metrics]
         return not guesses or row.score.mean < statistics.fmean(guesses)
 
@@ -164,10 +169,25 @@ class Board:
         return sorted({row.label for table in self.tables for row in table.rows})
 
     @cached_property
+    def regulars(self) -> frozenset[str]:
+        """The activations with pairs enough for a test on some task; all of them where none has as many. A visitor of
+        one task or one seed has no say in which tasks count."""
+        found = {
+            row.label
+            for table in self.tables
+            for row in table.rows
+            if row.difference is not None and row.difference.n >= FEWEST_PAIRS
+        }
+        return frozenset(found or self.labels)
+
+    @cached_property
     def common(self) -> tuple[TaskTable, ...]:
-        """The tasks that at least half of the activations were run on; all of them where there is no such task."""
-        half = len(self.labels) / 2
-        return tuple(table for table in self.tables if len(table.rows) >= half) or self.tables
+        """The tasks that at least half of the regular activations were run on; all of them where there is no such
+        task."""
+        half = len(self.regulars) / 2
+        return (
+            tuple(table for table in self.tables if len(self.regulars & table.by_label.keys()) >= half) or self.tables
+        )
 
     @cached_property
     def core(self) -> tuple[TaskTable, ...]:
@@ -320,7 +340,10 @@ def _circumstances(record: Record) -> tuple[object, ...]:
 
 
 def _training_time(record: Record) -> float | None:
-    """Processor time for a cell on a CPU, which other work on the machine hardly stretches; else that of the clock."""
+    """Processor time for a cell on a CPU, which other work on the machine hardly stretches; else that of the clock.
+    None where it holds compilation that the next cell of the same network is spared: a ratio would measure that."""
+    if record.task.family in COMPILED_WITHIN:
+        return None
     return record.times.train_cpu if record.machine.device == "cpu" else record.times.train
 
 

@@ -8,7 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from bench.compare import BASELINE, Board, Row, TaskTable, built_in_names
+from bench.compare import BASELINE, LAB, Board, Row, TaskTable, built_in_names
 from bench.evidence import Evidence
 from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS
 from bench.judge import TaskJudgement
@@ -136,7 +136,7 @@ def glance(evidence: Evidence) -> Iterator[str]:
     rows = [(task, row) for task in evidence.own for row in task.rows if row.verdict]
     for verdict, than in (("better", "Better than"), ("worse", "Worse than"), ("no different", "No different from")):
         found = [
-            f"{row.label} on {task.table.task.name}{' (few learn it)' if task.table.hardly_learned else ''}"
+            f"{row.label} on {task.table.task.name}{' (few beat a guess)' if task.table.hardly_learned else ''}"
             for task, row in rows
             if row.verdict == verdict
         ]
@@ -163,9 +163,15 @@ def weights(board: Board) -> Iterator[str]:
         if table not in board.common:
             yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."
         elif table not in board.core:
-            yield f"{table.task.name} counts for no rank: fewer than half of the activations learn it."
+            yield f"{table.task.name} counts for no rank: {few_learn(table)}."
         elif BASELINE in table.by_label and not table.learns(BASELINE):
             yield f"ReLU hardly learns {table.task.name}: log-ratios there are large, and weigh on the means."
+
+
+def few_learn(table: TaskTable) -> str:
+    """Why a task that few learn does not count; in the lab learning is not what is asked for."""
+    beaten = "do better there than the mean of the training targets" if table.task.family == LAB else "learn it"
+    return f"fewer than half of the activations {beaten}"
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

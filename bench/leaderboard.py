@@ -37,13 +37,13 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
   activations with a score on every task that counts and no failed cell are ranked, and only beside a ReLU that has all
   of them; `1?` is a row with too few pairs for any test, so that none could be shown to be better. Tasks that few
-  activations were run on, or that few learn, do not count; "At a glance" names them.
+  activations were run on, or on which few beat a guess, do not count; "At a glance" names them.
 * **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
-  time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. ◆ marks what no other
-  row beats in both quality and time.
+  time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. CLRS-30 has no ratio of
+  time, since compilation is part of it. ◆ marks what no other row beats in both quality and time.
 * **Profiles** (`smoke`, `cpu`, `small`, `paper`) are budgets, and **tracks** say whether the data is the real
-  benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows the published
-  protocols; there each task's ReLU row is held against its published number.
+  benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows published
+  protocols, where a task has one; there its ReLU row is held against the published number.
 * **Re-tuned** columns come from runs of their own, in which every activation, ReLU too, had its learning rate chosen
   from the same grid by validation. They never mix with the fixed recipe.
 * `†` marks a mined function on a task whose data chose it: read it on the other tasks.

@@ -65,7 +65,7 @@ _ALL = (
     ),
     Profile(
         name="paper",
-        summary="the published protocols, hours to days a cell on one GPU",
+        summary="published protocols where there are any, hours to days a cell on one GPU",
         tasks=REAL_TASKS,
         activations=COMPARED,
         seeds=(0, 1, 2, 3, 4),

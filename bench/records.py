@@ -173,6 +173,11 @@ class Tuning(Part):
     """The factor with the best mean."""
 
     @property
+    def at_edge(self) -> bool:
+        """Whether a better rate may lie beyond the grid."""
+        return self.chosen in (min(self.factors), max(self.factors))
+
+    @property
     def budget(self) -> str:
         """All but the outcome, in words: what must be the same for every row of a table."""
         factors, seeds = ", ".join(f"{factor:g}" for factor in self.factors), ", ".join(map(str, self.seeds))

@@ -59,7 +59,7 @@ class Choice:
     @property
     def at_edge(self) -> bool:
         """Whether a better rate may lie beyond the grid."""
-        return self.tuning is not None and self.tuning.chosen in (min(FACTORS), max(FACTORS))
+        return self.tuning is not None and self.tuning.at_edge
 
 
 def obstacle(spec: TaskSpec, profile: str) -> str:

@@ -6,13 +6,16 @@ In plain words:
 2. **ReLU's first seed** on every other task, since every other cell is read against it.
 3. **Rounds**: until every function has `FEWEST_PAIRS` pairs with ReLU, below which there is no verdict, one seed of
    everything, cheapest task first, and within a task ReLU first; then the next seed.
-4. **The nearest verdict**: the row whose verdict costs the fewest seconds more. Were its mean difference and scatter to
-   stay as they are, so many further pairs would tell it from ReLU at the strictest step of Holm, or bring its 95 %
-   interval into the region of equivalence; times the seconds of a pair. Its seeds follow each other.
+4. **The nearest to precise**: the row whose 95 % interval takes the fewest seconds more to become as narrow as the
+   region of equivalence, were its scatter to stay as it is. Its seeds follow each other.
 5. **Further rounds** of rows that still lack the fewest pairs.
-6. What the planned seeds **cannot decide** if things stay as they are, the nearest first.
-7. What **is decided**, or has no scatter at all.
+6. What the planned seeds **cannot make precise**, the nearest first.
+7. What **is precise**, or has no scatter at all.
 8. Functions with a cell that **failed** for good: their verdict stays `failed`.
+
+From the fewest pairs on, the scatter of a row decides and never its mean difference: seeds that went where a verdict is
+about to be told would make the board's tests err several times as often as they promise, by choosing when to stop
+looking (`benchmarks/ordering.py`).
 
 A cell of ReLU that a pair lacks stands right before the first function's that needs it. Beyond that the plan's order
 holds, so the same cells and records give the same order.
@@ -39,7 +42,7 @@ from bench.race import Key, Ledger, key_of
 from bench.records import Record
 
 MOST_PAIRS = 10_000
-"""A verdict that takes more is out of reach."""
+"""An interval that takes more is out of reach."""
 
 
 class Tier(IntEnum):
@@ -51,7 +54,7 @@ class Tier(IntEnum):
     NEAREST = 4
     LATER_ROUND = 5
     OUT_OF_REACH = 6
-    DECIDED = 7
+    PRECISE = 7
     FAILED = 8
 
 
@@ -60,9 +63,9 @@ class Worth(NamedTuple):
 
     tier: Tier
     first: float
-    """Round, or seconds to the verdict."""
+    """Round, or seconds until the row is precise."""
     second: float
-    """Seconds of the task, or pairs to the verdict."""
+    """Seconds of the task, or pairs until then."""
     task: int
     """Its place in the plan."""
     function: int
@@ -80,16 +83,15 @@ def order(cells: Sequence[Cell], ledger: Ledger, costs: Costs) -> list[Cell]:
     return [cells[place] for place in sorted(worths, key=worths.__getitem__)]
 
 
-def further_pairs(difference: Spread, margin: float, tests: int) -> int | None:
-    """How many more pairs a verdict takes if mean and scatter stay as they are, when so many tests share the error; 0
-    where there is one, None where there will be none."""
-    if not difference.sd:
+def further_pairs(difference: Spread, margin: float) -> int | None:
+    """How many more pairs it takes until the 95 % interval reaches no farther than `margin` to either side, if the
+    scatter stays as it is; 0 where it does not, None where it always will."""
+    if not difference.sd or margin <= 0:
         return None
-    distance = abs(difference.mean)
-    told = _pairs_until(difference.sd, distance, ALPHA / max(1, tests))
-    alike = _pairs_until(difference.sd, margin - distance, ALPHA)
-    needed = min(told, alike)
-    return None if needed > MOST_PAIRS else max(0, needed - difference.n)
+    numbers = range(FEWEST_PAIRS, MOST_PAIRS + 1)
+    sd = difference.sd
+    needed = bisect_left(numbers, True, key=lambda n: half_width(sd / math.sqrt(n), n - 1, ALPHA) < margin)
+    return None if needed == len(numbers) else max(0, numbers[needed] - difference.n)
 
 
 class TimeLimit:
@@ -163,8 +165,6 @@ class _Valuation:
             rows[self._keys[place], cells[place].activation.graph.hash].append(place)
         self._rows = dict(sorted(rows.items(), key=lambda row: min(row[1])))
         self._tasks = {key: number for number, key in enumerate(dict.fromkeys(key for key, _ in self._rows))}
-        recorded = {(key, graph) for key in self._tasks for graph in ledger.ended.get(key, {})}
-        self._tests = len({row for row in {*self._rows, *recorded} if row[1] != _relu()})
 
     def worths(self) -> dict[int, Worth]:
         """By the cell's place in the plan."""
@@ -187,7 +187,7 @@ class _Valuation:
         pairs = 0 if difference is None else difference.n
         failed = any(score is not None and math.isnan(score) for score in own.values())
         if difference is not None and pairs >= FEWEST_PAIRS and not failed:
-            tier, first, second = self._to_verdict(key, places, difference)
+            tier, first, second = self._to_precise(key, places, difference)
         for turn, place in enumerate(places, start=pairs):
             seed = self._cells[place].seed
             if failed:
@@ -206,17 +206,21 @@ class _Valuation:
             if turn < FEWEST_PAIRS and (anchor or turn == 0):
                 yield Worth(Tier.ANCHOR if anchor else Tier.BASELINE, turn, cost, task, 0, cell.seed, False, place)
                 continue
-            step = Tier.ROUND if turn < FEWEST_PAIRS else Tier.DECIDED
+            step = Tier.ROUND if turn < FEWEST_PAIRS else Tier.PRECISE
             own = Worth(step, turn, cost, task, 0, cell.seed, False, place)
             needed = earliest.get((key, cell.seed), own)
             yield min(own, needed._replace(needs_relu=False, place=place))
 
-    def _to_verdict(self, key: Key, places: Sequence[int], difference: Spread) -> tuple[Tier, float, float]:
-        """The tier of a row that could have a verdict; seconds to it, and pairs."""
+    def _to_precise(self, key: Key, places: Sequence[int], difference: Spread) -> tuple[Tier, float, float]:
+        """The tier of a row that could have a verdict; seconds until it is precise, and pairs."""
         cell = self._cells[places[0]]
-        further = further_pairs(difference, MARGINS.get(cell.task.family, 0.0), self._tests)
-        if not further:
-            return Tier.DECIDED, 0, 0
+        if not difference.sd:
+            return Tier.PRECISE, 0, 0
+        further = further_pairs(difference, MARGINS.get(cell.task.family, 0.0))
+        if further == 0:
+            return Tier.PRECISE, 0, 0
+        if further is None:
+            return Tier.OUT_OF_REACH, math.inf, difference.n
         relu = self._ledger.baseline(key)
         lacking = sum(self._cells[place].seed not in relu for place in places[:further])
         own = self._costs.seconds(cell)
@@ -230,14 +234,6 @@ class _Valuation:
 
 def _scores(ended: Mapping[int, float | None]) -> dict[int, float]:
     return {seed: score for seed, score in ended.items() if score is not None and not math.isnan(score)}
-
-
-def _pairs_until(sd: float, reach: float, alpha: float) -> int:
-    """Pairs at which half of the interval is shorter than `reach`; more than `MOST_PAIRS` where that is far off."""
-    if reach <= 0:
-        return MOST_PAIRS + 1
-    numbers = range(FEWEST_PAIRS, MOST_PAIRS + 1)
-    return FEWEST_PAIRS + bisect_left(numbers, True, key=lambda n: half_width(sd / math.sqrt(n), n - 1, alpha) < reach)
 
 
 @cache

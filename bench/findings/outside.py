@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bench.compare import BASELINE, LAB, Board, TaskTable, make_table, paired
+from bench.describe import few_learn
 from bench.inference import ALPHA, FEWEST_PAIRS, Estimate, holm
 from bench.judge import student
 from bench.overall import Means
@@ -79,12 +80,6 @@ class Contrast:
         return -ratio if self.place == LAB else ratio
 
     @property
-    def near_published(self) -> bool:
-        """Whether the interval holds the paper's log-ratio."""
-        mean, published = self.mean, self.published
-        return mean is not None and published is not None and mean.low <= published <= mean.high
-
-    @property
     def verdict(self) -> Verdict:
         """`failed` where the function or the other one lost a cell: the tasks that are left would flatter it."""
         if self.failed:
@@ -119,7 +114,9 @@ def outside(board: Board) -> Outside | None:
     contrasts = []
     tested_outside = [table for table in board.tables if table.task.family in OUTSIDE]
     hardly = [table.task.name for table in tested_outside if table.hardly_learned]
-    left_out.update(dict.fromkeys(f"fewer than half of the functions learn {task}" for task in hardly))
+    left_out.update(
+        {f"{table.task.name}, since {few_learn(table)}": None for table in tested_outside if table.hardly_learned}
+    )
     for place in ("field", LAB):
         tables = [
             table

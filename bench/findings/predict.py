@@ -19,6 +19,9 @@ class Standing:
     function: str
     lab: Estimate
     field: Estimate
+    whole_lab: Estimate | None
+    """The lab with the tasks on which few are better than the training mean; None where it lacks one of them, or where
+    there are none."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Prediction:
     """Tasks of the field that ReLU hardly learns: ratios to it are large, and weigh on the field."""
     without_weak: Correlation | None
     """Without these; None where there are none, or no others."""
+    whole_lab: tuple[str, ...]
+    """Tasks of the lab that do not count, since few are better there than the training mean."""
+    with_whole_lab: Correlation | None
+    """With these; None where there are none."""
     without: tuple[tuple[str, Correlation], ...]
     """Without one task of the lab or of the field, each in turn."""
     families: tuple[tuple[str, Correlation], ...]
@@ -71,15 +78,20 @@ def predict(board: Board) -> Prediction | None:
         return _tau(rest, in_field) if place is lab else _tau(in_lab, rest)
 
     strong = [table for table in field if table.learns(BASELINE)]
+    unsolved = [table for table in board.common if table.task.family == LAB and table not in lab]
+    met = [name for name in names if all(name in one.by_label and one.by_label[name].scores for one in unsolved)]
+    in_whole_lab = _means([*lab, *unsolved], met) if unsolved else {}
     families = dict.fromkeys(table.task.family for table in field)
     return Prediction(
         order=tuple(
-            Standing(name, in_lab[name], in_field[name])
+            Standing(name, in_lab[name], in_field[name], in_whole_lab.get(name))
             for name in sorted(names, key=lambda name: (-in_lab[name].value, name))
         ),
         tau=_tau(in_lab, in_field),
         weak=tuple(table.task.name for table in field if table not in strong),
         without_weak=_tau(in_lab, _means(strong, names)) if 0 < len(strong) < len(field) else None,
+        whole_lab=tuple(table.task.name for table in unsolved),
+        with_whole_lab=_tau(in_whole_lab, in_field) if in_whole_lab else None,
         without=tuple((one.task.name, without(one)) for place in (field, lab) if len(place) > 1 for one in place),
         families=tuple(
             (name, _tau(in_lab, _means([one for one in field if one.task.family == name], names))) for name in families

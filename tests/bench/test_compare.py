@@ -105,6 +105,27 @@ def test_cost_is_compared_within_a_day_only(make_record: MakeRecord) -> None:
         assert make_table([relu, later]).by_label["gelu"].time_ratio == ratio
 
 
+def test_time_that_holds_compilation_is_not_compared(make_record: MakeRecord) -> None:
+    held = [make_record("c", name, train=train, family="clrs30") for name, train in (("relu", 2.0), ("gelu", 3.0))]
+    row = make_table(held).by_label["gelu"]
+    assert row.time_ratio is None
+    assert row.memory_ratio is not None
+
+
+def test_where_no_guess_is_named_learning_counts_from_0(make_record: MakeRecord) -> None:
+    held = [make_record("c", "relu", score=10.0), make_record("c", "gelu", score=16.0)]
+    unnamed = [
+        record.model_copy(
+            update={"task": record.task.model_copy(
+                update={"metric": record.task.metric.model_copy(update={"chance": None})}
+            )}
+        )
+        for record in held
+    ]  # fmt: skip
+    table = make_table(unnamed)
+    assert [table.learns(name) for name in ("relu", "gelu")] == [False, True]
+
+
 def test_cost_is_compared_on_the_same_machine_only(make_record: MakeRecord) -> None:
     relu, gelu = make_record("t", "relu", train=2.0), make_record("t", "gelu", train=3.0)
     heavy = gelu.model_copy(update={"machine": gelu.machine.model_copy(update={"peak_memory_mib": 250.0})})

@@ -91,6 +91,13 @@ def test_a_task_that_few_learn_does_not_count(make_record: MakeRecord) -> None:
     found = predicted([*lab, *turned, *good])
     assert found.tau.tau == pytest.approx(1)
     assert found.without == ()
+    assert found.whole_lab == ("unlearned",)
+    assert found.with_whole_lab is not None
+    assert found.with_whole_lab.tau < 1, "with it the lab's order is another one"
+    text = render_findings([evidence_of([*lab, *turned, *good])])
+    assert "| lab and field, with unlearned" in text
+    assert "| lab, with unlearned" in text
+    assert predicted([*lab, *good]).with_whole_lab is None
     unlearned = weak(make_record, more=-10.0)
     assert predicted([*lab, *good, *unlearned]).tau.tau == pytest.approx(1)
     assert sentence([*lab, *unlearned]).startswith("We cannot tell, since few functions learn any task of the field")

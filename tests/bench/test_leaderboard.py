@@ -203,6 +203,9 @@ def test_a_task_that_few_have_run_takes_nobodys_rank(records: list[Record], make
     assert "* new counts for no rank: less than half of the activations were run on it." in text
     half = [make_record("new", name) for name in ("relu", "gelu", "a", "b")]
     assert "* c: new was not run" in board([*records, *more, *half])
+    visitors = [make_record("new", name) for name in ("v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8")]
+    ranking = section(board([*records, *more, *visitors]).partition("stand-ins")[2], "Ranking")
+    assert row_of(ranking, "a")["rank"] == "2", "who came once has no say in which tasks count"
 
 
 def test_a_task_that_relu_hardly_learns_is_named(make_record: MakeRecord) -> None:
