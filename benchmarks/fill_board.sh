@@ -5,6 +5,8 @@
 #     benchmarks/fill_board.sh STAGE DATA RESULTS LIMIT [OPTIONS OF bench run]
 #
 # STAGE, in order of value; anchors take hours, so with half an hour `paper` goes first:
+#   rates    ReLU's validation over a grid of learning rates on CIFAR-10 (profile small): a recipe that fails ReLU makes
+#            whatever stands beside it look good, so it is the first thing to know of one that never ran
 #   anchors  ReLU by the published protocols (profile paper): is anything reproduced? Algorithms are first
 #   paper    the functions of "Mining Generalizable Activation Functions" beside ReLU (profile small): 10 seeds of
 #            CIFAR-10 and molhiv, 5 of each algorithm of CLRS-30 that is named below, 20 of the lab
@@ -75,6 +77,11 @@ part() {
 }
 
 case $stage in
+rates)
+    called=1
+    timeout "$total" bench tune --profile small --data "$data" --results "$results" --activations relu --seeds 0 \
+        --tasks cifar10-resnet18,cifar10-vgg16 "${@:5}" || failed=1
+    ;;
 anchors)
     part 100 --profile paper --activations relu --seeds 0-2 --tasks "$first,molhiv-gcn,cifar10-resnet18" "${@:5}"
     ;;
@@ -97,7 +104,7 @@ rest)
     part 100 --profile small --activations @paper --seeds 0-4 --tasks 'clrs30-*' "${@:5}"
     ;;
 *)
-    echo "no stage is called $stage: there are anchors, paper, field, mined, images and rest" >&2
+    echo "no stage is called $stage: there are rates, anchors, paper, field, mined, images and rest" >&2
     exit 2
     ;;
 esac
