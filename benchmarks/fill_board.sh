@@ -14,7 +14,7 @@
 #   mined    our own finds, 5 seeds
 #   images   ResNet-50 on Tiny-ImageNet-10k, 1 seed
 #   rest     every algorithm of CLRS-30 for the functions of the paper, 5 seeds
-# Below 5 seeds a board gives no verdict: `images` and `anchors` are scores alone.
+# Below 5 seeds a board gives no verdict: `rates`, `images` and `anchors` are scores alone.
 # LIMIT is written like 9m. Each part of a stage gets a share of what is left of it. The records go to RESULTS/local: a
 # later call with the same folder goes on where this one stopped. DATA wants cifar10, molhiv, clrs30 and
 # tiny-imagenet-10k prepared. The status is 1 where a cell failed or data is absent, and the other parts run all the

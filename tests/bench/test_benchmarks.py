@@ -43,7 +43,7 @@ def test_the_rendering_script_speaks_to_the_command_line_as_it_is() -> None:
 
 DATA = str(IDLE.parent)
 """A folder that there is."""
-STAGES = ("anchors", "paper", "field", "mined", "images", "rest")
+STAGES = ("rates", "anchors", "paper", "field", "mined", "images", "rest")
 
 
 def fill(folder: Path, *arguments: str, fake: str = "") -> subprocess.CompletedProcess[str]:
@@ -75,13 +75,13 @@ def test_every_stage_of_the_grid_names_what_there_is(stage: str, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert len(calls_of(tmp_path)) == (3 if stage == "paper" else 1)
     for call in calls_of(tmp_path):
-        assert call[0] == "run"
+        assert call[0] == ("tune" if stage == "rates" else "run")
         assert call[-2:] == ["--workers", "2"]
         options = dict(zip(call[1:-2:2], call[2:-2:2], strict=True))
         assert choose_tasks(options["--tasks"].split(","), options["--profile"])
         assert choose_activations(options["--activations"].split(","))[0].name == "relu"
         seeds = parse_seeds(options["--seeds"])
-        assert len(seeds) >= FEWEST_PAIRS or stage in ("anchors", "images")
+        assert len(seeds) >= FEWEST_PAIRS or stage in ("rates", "anchors", "images")
 
 
 def test_a_part_gets_its_share_of_what_is_left_of_the_limit(tmp_path: Path) -> None:
