@@ -15,12 +15,13 @@ from bench.build import build_record
 from bench.compare import make_boards, make_table
 from bench.devices import lanes
 from bench.errors import UsageError
+from bench.leaderboard import render
 from bench.messages import Report
 from bench.plan import Cell, make_plan
 from bench.publish import matching, publish
 from bench.records import Record, read_record
 from bench.session import Request
-from bench.store import LOCAL, TUNING, Store
+from bench.store import LOCAL, TUNING, Loaded, Store
 from bench.tune import tune
 from bench.tuning import FACTORS, Choice, Grid, decide, make_grids, obstacle
 from tasks import Task
@@ -256,6 +257,19 @@ def test_tuned_and_fixed_records_share_no_board() -> None:
     fixed = Record.model_validate(record_fields("t", "relu", recipe={"steps": 3, "lr": 0.5}))
     assert fixed.id == tuned("relu", 1.0).id
     assert [board.profile for board in make_boards([fixed, tuned("relu", 1.0)])] == ["smoke", "smoke-tuned"]
+
+
+def test_the_board_says_whom_the_grid_cut_off() -> None:
+    fixed = [
+        Record.model_validate(record_fields("t", name, recipe={"steps": 3, "lr": 0.5})) for name in ("relu", "silu")
+    ]
+
+    def says(*held: Record) -> str:
+        return render(Loaded((*fixed, *held), ()))
+
+    cut = "A better rate may lie beyond the grid for gelu, silu, which chose its edge."
+    assert cut in says(tuned("relu", 1.0), tuned("silu", 0.5), tuned("gelu", 2.0))
+    assert "beyond the grid" not in says(tuned("relu", 1.0))
 
 
 def test_what_cannot_be_chosen_is_said_and_left_out(
