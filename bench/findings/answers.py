@@ -86,8 +86,8 @@ complete on every task that counts, as on the board; its interval is over functi
 random. A task that ReLU hardly learns while others learn counts, but ratios to it are large: the answer is
 given without it, too, and stands only where both agree. A task of the lab on which fewer than half of the functions do
 better than the mean of the training targets does not count: the order there is one of who is wrong by less. Since such
-tasks may turn the order of the lab over, it is given with them, too. The second table leaves out every task in turn;
-nothing in it is corrected for the number of its rows.
+tasks may turn the order of the lab over, the answer has to stand with them, too. The second table leaves out every task
+in turn; nothing in it is corrected for the number of its rows.
 """
 
 
@@ -236,6 +236,9 @@ def predicts(evidence: Evidence) -> Answer | None:
     sentence = f"{_verdict(found)}: tau {found.tau} over {found.tau.n} functions"
     if found.without_weak is not None:
         sentence += f", {found.without_weak} without {weak}, which ReLU hardly learns"
+    whole = f"with {', '.join(found.whole_lab)}"
+    if found.with_whole_lab is not None:
+        sentence += f", {found.with_whole_lab} {whole}, on which few are better than the training mean"
     sentence += f". {_pick(found)}"
     places = sorted(found.order, key=lambda one: (-one.field.value, one.function))
     rows = []
@@ -244,7 +247,6 @@ def predicts(evidence: Evidence) -> Answer | None:
         shown = (one.lab, one.field, *([one.whole_lab] if found.whole_lab else []))
         numbers = ("0" if zero else str(number or "") for number in shown)
         rows.append([place, 1 + places.index(one), one.function + mark, *numbers])
-    whole = f"with {', '.join(found.whole_lab)}"
     head = [
         "place in the lab",
         "in the field",
@@ -275,10 +277,11 @@ def _verdict(found: Prediction) -> str:
         return "We cannot tell, since few functions learn any task of the field"
     if math.isnan(found.tau.low):
         return "We cannot tell, the functions are too few"
-    signs = {_sign(tau) for tau in (found.tau, found.without_weak) if tau is not None}
-    if len(signs) > 1:
-        return f"We cannot tell, the answer hangs on {', '.join(found.weak)}"
-    return {1: "Yes, in part", -1: "No, the orders are opposed", 0: "We cannot tell"}[signs.pop()]
+    others = ((found.without_weak, found.weak), (found.with_whole_lab, found.whole_lab))
+    hangs_on = [name for tau, tasks in others if tau is not None and _sign(tau) != _sign(found.tau) for name in tasks]
+    if hangs_on:
+        return f"We cannot tell, the answer hangs on {', '.join(hangs_on)}"
+    return {1: "Yes, in part", -1: "No, the orders are opposed", 0: "We cannot tell"}[_sign(found.tau)]
 
 
 def _sign(tau: Correlation) -> int:

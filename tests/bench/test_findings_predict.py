@@ -97,6 +97,7 @@ def test_a_task_that_few_learn_does_not_count(make_record: MakeRecord) -> None:
     text = render_findings([evidence_of([*lab, *turned, *good])])
     assert "| lab and field, with unlearned" in text
     assert "| lab, with unlearned" in text
+    assert sentence([*lab, *turned, *good]).startswith("We cannot tell, the answer hangs on unlearned: tau +1.00 [")
     assert predicted([*lab, *good]).with_whole_lab is None
     unlearned = weak(make_record, more=-10.0)
     assert predicted([*lab, *good, *unlearned]).tau.tau == pytest.approx(1)
