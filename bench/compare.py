@@ -148,12 +148,6 @@ class TaskTable:
         guesses = [record.metrics[GUESS] for record in row.records if GUESS in record.metrics]
         return not guesses or row.score.mean < statistics.fmean(guesses)
 
-    @cached_property
-    def hardly_learned(self) -> bool:
-        """Whether fewer than half of the activations learn it: what happens near a guess says little of them."""
-        scored = [row.label for row in self.rows if row.score is not None]
-        return 2 * sum(map(self.learns, scored)) < len(scored)
-
 
 @dataclass(frozen=True)
 class Board:
@@ -170,15 +164,19 @@ class Board:
 
     @cached_property
     def regulars(self) -> frozenset[str]:
-        """The activations with pairs enough for a test on some task; all of them where none has as many. A visitor of
-        one task or one seed has no say in which tasks count."""
-        found = {
-            row.label
+        """ReLU and the activations that have pairs enough for a test on at least half of the tasks on which any has;
+        all of them where none has as many. Who came for one task or one seed has no say in which tasks count."""
+        tested = [
+            {
+                row.label
+                for row in table.rows
+                if row.label != BASELINE and row.difference is not None and row.difference.n >= FEWEST_PAIRS
+            }
             for table in self.tables
-            for row in table.rows
-            if row.difference is not None and row.difference.n >= FEWEST_PAIRS
-        }
-        return frozenset(found or self.labels)
+        ]
+        counted = Counter(label for labels in tested for label in labels)
+        found = {label for label, count in counted.items() if 2 * count >= sum(map(bool, tested))}
+        return frozenset({BASELINE, *found} if found else self.labels)
 
     @cached_property
     def common(self) -> tuple[TaskTable, ...]:
@@ -189,6 +187,13 @@ class Board:
             tuple(table for table in self.tables if len(self.regulars & table.by_label.keys()) >= half) or self.tables
         )
 
+    def hardly_learned(self, table: TaskTable) -> bool:
+        """Whether fewer than half of the regular activations that have a score on a task learn it, or of all where none
+        has: what happens near a guess says little of them."""
+        scored = [row.label for row in table.rows if row.score is not None]
+        asked = [label for label in scored if label in self.regulars] or scored
+        return 2 * sum(map(table.learns, asked)) < len(asked)
+
     @cached_property
     def core(self) -> tuple[TaskTable, ...]:
         """The tasks that count for the ranking: of `common`, so that a task which few have run takes nobody's rank,
@@ -196,7 +201,7 @@ class Board:
         field = [table for table in self.common if table.task.family != LAB]
         lab = [table for table in self.common if table.task.family == LAB]
         return tuple(
-            table for place in (field, lab) for table in [one for one in place if not one.hardly_learned] or place
+            table for place in (field, lab) for table in [one for one in place if not self.hardly_learned(one)] or place
         )
 
     def gaps(self, label: str) -> list[str]:

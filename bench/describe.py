@@ -136,7 +136,7 @@ def glance(evidence: Evidence) -> Iterator[str]:
     rows = [(task, row) for task in evidence.own for row in task.rows if row.verdict]
     for verdict, than in (("better", "Better than"), ("worse", "Worse than"), ("no different", "No different from")):
         found = [
-            f"{row.label} on {task.table.task.name}{' (few beat a guess)' if task.table.hardly_learned else ''}"
+            f"{row.label} on {task.table.task.name}{' (counts for no rank)' if task.table not in board.core else ''}"
             for task, row in rows
             if row.verdict == verdict
         ]
@@ -161,7 +161,7 @@ def weights(board: Board) -> Iterator[str]:
     """Which tasks count for no rank, and which weigh more than others."""
     for table in board.tables:
         if table not in board.common:
-            yield f"{table.task.name} counts for no rank: less than half of the activations were run on it."
+            yield f"{table.task.name} counts for no rank: less than half of the regular activations were run on it."
         elif table not in board.core:
             yield f"{table.task.name} counts for no rank: {few_learn(table)}."
         elif BASELINE in table.by_label and not table.learns(BASELINE):
@@ -171,7 +171,7 @@ def weights(board: Board) -> Iterator[str]:
 def few_learn(table: TaskTable) -> str:
     """Why a task that few learn does not count; in the lab learning is not what is asked for."""
     beaten = "do better there than the mean of the training targets" if table.task.family == LAB else "learn it"
-    return f"fewer than half of the activations {beaten}"
+    return f"fewer than half of the regular activations {beaten}"
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

@@ -126,7 +126,7 @@ def estimate(cell: Cell, costs: Costs, seeds: int = 1) -> float | None:
     return None if found is None else found.typical
 
 
-def needed(cell: Cell, costs: Costs, seeds: int = 1) -> float | None:
+def seconds_needed(cell: Cell, costs: Costs, seeds: int = 1) -> float | None:
     """Seconds that must be left to start a cell: the longest time seen, times `SLACK`; None where nobody knows."""
     found = costs.seconds(cell, seeds)
     return None if found is None else SLACK * found.longest
@@ -138,7 +138,7 @@ def fits(cell: Cell, left: float, limit: float, costs: Costs, seeds: int = 1) ->
     A cell that is known may if what it needs is left. Of a cell that is not, it is the first of its kind that tells: it
     may while `UNKNOWN` of the limit is left.
     """
-    seconds = needed(cell, costs, seeds)
+    seconds = seconds_needed(cell, costs, seeds)
     return left >= (UNKNOWN * limit if seconds is None else seconds)
 
 

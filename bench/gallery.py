@@ -45,9 +45,9 @@ def show(name: str, folder: Path | None, results: Path) -> None:
     if bool(name) == (folder is not None):
         raise UsageError("name one activation (`bench list activations`), or give --all and a folder for all of them.")
     os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the forms are compared on the processor; a GPU stays free
+    if not results.is_dir():
+        print(f"there is no folder {results}, so a card shows no scores", file=sys.stderr)
     if folder is None:
-        if not results.is_dir():
-            print(f"there is no folder {results}, so the card shows no scores", file=sys.stderr)
         print(card(get(name), results), end="")
         return
     print(f"{count_of(gallery(folder, results), 'card')} in {folder}")

@@ -36,8 +36,9 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   from the level of a guess. **Lab** is the same for the synthetic lab, where functions are mined; the two are never
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
   activations with a score on every task that counts and no failed cell are ranked, and only beside a ReLU that has all
-  of them; `1?` is a row with too few pairs for any test, so that none could be shown to be better. Tasks that few
-  activations were run on, or on which few beat a guess, do not count; "At a glance" names them.
+  of them; `1?` is a row with too few pairs for any test, so that none could be shown to be better. Tasks that less
+  than half of the activations were run on, or learn, do not count, and "At a glance" names them; asked are the regular
+  activations, those with 5 pairs on at least half of the tasks on which any has as many.
 * **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
   time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise. CLRS-30 has no ratio of
   time, since compilation is part of it. ◆ marks what no other row beats in both quality and time.

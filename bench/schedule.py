@@ -49,9 +49,11 @@ class Schedule:
         """None for no limit."""
         return None if self._limit is None else self._limit.left
 
-    def shortest(self, waiting: Iterable[Cell]) -> float | None:
+    def shortest(self, waiting: Sequence[Cell]) -> float | None:
         """Seconds of the shortest limit that would start one of the cells, as far as is known."""
-        return None if self._limit is None else self._limit.shortest(waiting)
+        if self._limit is None:
+            return None
+        return self._limit.shortest(waiting if self._race is None else self._race.admit(waiting))
 
     def bounded(self, wanted: Callable[[Cell], int]) -> Callable[[Cell], int]:
         """How many seeds one program may train, if `wanted` are worthwhile: no more than can end in time, and no more

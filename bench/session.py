@@ -118,17 +118,19 @@ def execute(
         _say(sentence)
     report(summary, spared)
     if request.time_limit is not None and summary.left > spared and not summary.interrupted:
-        _say(f"No further cell fits into {request.time_limit}; {_go_on(summary, schedule)}.")
+        _say(f"No further cell fits into {request.time_limit}; {_go_on(summary, schedule, request.time_limit)}.")
     if summary.failed_earlier:
         _say(f"{count_of(summary.failed_earlier, 'cell')} failed earlier; --retry-failed runs such cells again.")
     return summary
 
 
-def _go_on(summary: Summary, schedule: Schedule) -> str:
+def _go_on(summary: Summary, schedule: Schedule, limit: str) -> str:
     """What to do where a time limit left cells."""
     if summary.recorded:
         return "the same command goes on with the rest"
     shortest = schedule.shortest(summary.waiting)
+    if shortest is not None and shortest <= parse_duration(limit):
+        shortest = None  # it was started, and took longer than anybody had seen
     return f"a longer limit starts some{'' if shortest is None else f', from about {math.ceil(shortest)}s on'}"
 
 

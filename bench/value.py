@@ -33,7 +33,7 @@ from functools import cache
 from typing import NamedTuple
 
 from bench.compare import BASELINE, Spread, paired
-from bench.estimate import Costs, Kind, fits, needed
+from bench.estimate import Costs, Kind, fits, seconds_needed
 from bench.inference import ALPHA, FEWEST_PAIRS, half_width
 from bench.judge import MARGINS
 from bench.plan import Cell
@@ -145,7 +145,7 @@ class TimeLimit:
 
     def shortest(self, cells: Iterable[Cell]) -> float | None:
         """Seconds that a limit must have to start one of the cells; None where nobody knows how long they take."""
-        known = (needed(cell, self._costs) for cell in cells)
+        known = (seconds_needed(cell, self._costs) for cell in cells)
         return min((seconds for seconds in known if seconds is not None), default=None)
 
     def affordable(self, cell: Cell, most: int) -> int:

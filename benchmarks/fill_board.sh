@@ -6,7 +6,8 @@
 #
 # STAGE, in order of value; anchors take hours, so with half an hour `paper` goes first:
 #   rates    ReLU's validation over a grid of learning rates on CIFAR-10 (profile small): a recipe that fails ReLU makes
-#            whatever stands beside it look good, so it is the first thing to know of one that never ran
+#            whatever stands beside it look good, so it is the first thing to know of one that never ran. It is
+#            `bench tune`, with that one's options, and is broken off at the limit
 #   anchors  ReLU by the published protocols (profile paper): is anything reproduced? Algorithms are first
 #   paper    the functions of "Mining Generalizable Activation Functions" beside ReLU (profile small): 10 seeds of
 #            CIFAR-10 and molhiv, 5 of each algorithm of CLRS-30 that is named below, 20 of the lab
@@ -56,31 +57,36 @@ for option in "${@:5}"; do
 done
 first=clrs30-bfs,clrs30-bellman_ford,clrs30-dag_shortest_paths,clrs30-minimum,clrs30-segments_intersect,clrs30-insertion_sort
 
-# part SHARE OPTIONS...: `bench run` with a share of what is left of the limit, in percent. A part with failed cells or
-# absent data is noted; whatever else goes wrong ends the script.
-part() {
-    local seconds=$(((total - SECONDS) * $1 / 100)) status=0
-    if [ "$seconds" -lt "$least" ]; then
-        echo "skipped, with less than $least seconds left for it: bench run ${*:2}" >&2
+# call SECONDS COMMAND...: the command, if so many seconds are enough to begin with. What failed cells, absent data or the
+# end of the time left undone is noted; whatever else goes wrong ends the script.
+call() {
+    local status=0
+    if [ "$1" -lt "$least" ]; then
+        echo "skipped, with less than $least seconds left for it: ${*:2}" >&2
         return
     fi
     called=1
-    bench run --data "$data" --results "$results" --time-limit "$seconds" "${@:2}" || status=$?
+    "${@:2}" || status=$?
     case $status in
     0) ;;
-    1)
-        echo "not all of it ran: bench run ${*:2}" >&2
+    1 | 124)
+        echo "not all of it ran: ${*:2}" >&2
         failed=1
         ;;
     *) exit "$status" ;;
     esac
 }
 
+# part SHARE OPTIONS...: `bench run` with a share of what is left of the limit, in percent.
+part() {
+    local seconds=$(((total - SECONDS) * $1 / 100))
+    call "$seconds" bench run --data "$data" --results "$results" --time-limit "$seconds" "${@:2}"
+}
+
 case $stage in
 rates)
-    called=1
-    timeout "$total" bench tune --profile small --data "$data" --results "$results" --activations relu --seeds 0 \
-        --tasks cifar10-resnet18,cifar10-vgg16 "${@:5}" || failed=1
+    call "$total" timeout --foreground "$total" bench tune --data "$data" --results "$results" --profile small \
+        --activations relu --seeds 0 --tasks cifar10-resnet18,cifar10-vgg16 "${@:5}"
     ;;
 anchors)
     part 100 --profile paper --activations relu --seeds 0-2 --tasks "$first,molhiv-gcn,cifar10-resnet18" "${@:5}"

@@ -28,7 +28,7 @@ ROWS, MOST = 45, 20
 MARGIN = 0.8
 """The region of equivalence reaches so many standard deviations of a difference: few rows are precise at 5 pairs."""
 FURTHER = (0, 60, 200)
-SHAPES = tuple(DIFFERENCES)[:3]
+SHAPES = ("normal", "heavy tails (t, 3 df)", "one run in five fails, ReLU's too")
 """Shapes of the scatter for which the t test keeps its promise at 5 pairs (`evidence.py`)."""
 Need = Callable[[Array], float]
 """How many further pairs a row is taken to need, from its differences so far; 0 where none."""

@@ -195,7 +195,8 @@ def statistics(evidence: Evidence) -> Answer | None:
         for fate in found
     ]
     table = markdown(["function", "pointwise", "in all", LAB, "field", *columns], rows)
-    weak = [table.task.name for table in evidence.board.tables if table.hardly_learned and table.task.family != LAB]
+    board = evidence.board
+    weak = [table.task.name for table in board.tables if board.hardly_learned(table) and table.task.family != LAB]
     return Answer(
         sentence, table + (f"\nLeft out, since few functions learn them: {', '.join(weak)}.\n" if weak else "")
     )
@@ -238,7 +239,7 @@ def predicts(evidence: Evidence) -> Answer | None:
         sentence += f", {found.without_weak} without {weak}, which ReLU hardly learns"
     whole = f"with {', '.join(found.whole_lab)}"
     if found.with_whole_lab is not None:
-        sentence += f", {found.with_whole_lab} {whole}, on which few are better than the training mean"
+        sentence += f", {found.with_whole_lab} {whole}, where few are better than the training mean"
     sentence += f". {_pick(found)}"
     places = sorted(found.order, key=lambda one: (-one.field.value, one.function))
     rows = []
@@ -275,10 +276,12 @@ def predicts(evidence: Evidence) -> Answer | None:
 def _verdict(found: Prediction) -> str:
     if not found.learned:
         return "We cannot tell, since few functions learn any task of the field"
+    if not found.solved:
+        return "We cannot tell, since few functions are better than the training mean on any task of the lab"
     if math.isnan(found.tau.low):
         return "We cannot tell, the functions are too few"
-    others = ((found.without_weak, found.weak), (found.with_whole_lab, found.whole_lab))
-    hangs_on = [name for tau, tasks in others if tau is not None and _sign(tau) != _sign(found.tau) for name in tasks]
+    others = ((found.tau, found.without_weak, found.weak), (found.of_these, found.with_whole_lab, found.whole_lab))
+    hangs_on = [name for one, two, tasks in others if one and two and _sign(one) != _sign(two) for name in tasks]
     if hangs_on:
         return f"We cannot tell, the answer hangs on {', '.join(hangs_on)}"
     return {1: "Yes, in part", -1: "No, the orders are opposed", 0: "We cannot tell"}[_sign(found.tau)]

@@ -30,7 +30,8 @@ AGGREGATES: Mapping[str, Callable[[Mapping[str, float]], float]] = {
     "plain mean": lambda metrics: math.log10(metrics["mean_sealed_loss"]),
     "median": lambda metrics: metrics["median_log10_sealed_loss"],
 }
-"""Other ways than the lab's score, a geometric mean, to make one log10 loss of the losses of all problems of a run."""
+"""Other ways than the lab's score, a geometric mean, to make one log10 loss of the losses of all problems of a run.
+They raise `KeyError` or `ValueError` where a record does not tell."""
 
 Verdict = Literal["better", "worse", "cannot tell", "not tested", "failed"]
 
@@ -113,9 +114,9 @@ def outside(board: Board) -> Outside | None:
     left_out: dict[str, None] = {}
     contrasts = []
     tested_outside = [table for table in board.tables if table.task.family in OUTSIDE]
-    hardly = [table.task.name for table in tested_outside if table.hardly_learned]
+    hardly = [table.task.name for table in tested_outside if board.hardly_learned(table)]
     left_out.update(
-        {f"{table.task.name}, since {few_learn(table)}": None for table in tested_outside if table.hardly_learned}
+        {f"{one.task.name}, since {few_learn(one)}": None for one in tested_outside if one.task.name in hardly}
     )
     for place in ("field", LAB):
         tables = [
@@ -163,28 +164,30 @@ def _contrast(function: str, other: str, place: str, tables: Sequence[TaskTable]
 
 
 def _otherwise(tables: Sequence[TaskTable], function: str, other: str) -> dict[str, Estimate]:
-    """The mean log-ratio over the same tasks and pairs, by each other aggregate that all of their records tell of."""
+    """The mean log-ratio over the same tasks and pairs, by each other aggregate that their records tell of."""
     found = {}
+    names = list(dict.fromkeys((BASELINE, other, function)))
     for name, aggregate in AGGREGATES.items():
         try:
-            rescored = [_rescored(table, aggregate) for table in tables]
-        except KeyError:
+            rescored = [_rescored(table, names, aggregate) for table in tables]
+        except (KeyError, ValueError):
             continue
-        means = Means.of(rescored, list(dict.fromkeys((BASELINE, other, function))))
+        means = Means.of(rescored, names)
         estimate = means.against(function, other) if means else None
         if estimate is not None:
             found[name] = estimate
     return found
 
 
-def _rescored(table: TaskTable, aggregate: Callable[[Mapping[str, float]], float]) -> TaskTable:
-    """The table with another score for every cell that has one."""
-    return make_table(
-        [
-            record if record.score is None else record.model_copy(update={"score": aggregate(record.metrics)})
-            for record in table.records
-        ]
-    )
+def _rescored(table: TaskTable, names: Sequence[str], aggregate: Callable[[Mapping[str, float]], float]) -> TaskTable:
+    """The rows of some functions, with another score for every cell that has one."""
+    held = []
+    for record in (record for name in names for record in table.by_label[name].records):
+        score = record.score if record.score is None else aggregate(record.metrics)
+        if score is not None and not math.isfinite(score):
+            raise ValueError(f"{score} is no score")
+        held.append(record.model_copy(update={"score": score}))
+    return make_table(held)
 
 
 def _missing(tables: Sequence[TaskTable], names: Sequence[str]) -> Iterator[str]:

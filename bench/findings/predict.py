@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.compare import BASELINE, LAB, Board, TaskTable, make_table
-from bench.inference import Correlation, Estimate, kendall
+from bench.inference import FEWEST_FUNCTIONS, Correlation, Estimate, kendall
 from bench.overall import Means
 from bench.transfer import at_chance
 
@@ -37,9 +37,12 @@ class Prediction:
     without_weak: Correlation | None
     """Without these; None where there are none, or no others."""
     whole_lab: tuple[str, ...]
-    """Tasks of the lab that do not count, since few are better there than the training mean."""
+    """Tasks of the lab that do not count, since few are better there than the training mean, if functions enough for an
+    interval were run on all of them."""
     with_whole_lab: Correlation | None
-    """With these; None where there are none."""
+    """With these, over the functions that were run on them; None where there are none."""
+    of_these: Correlation | None
+    """Without these, over the same functions."""
     without: tuple[tuple[str, Correlation], ...]
     """Without one task of the lab or of the field, each in turn."""
     families: tuple[tuple[str, Correlation], ...]
@@ -50,6 +53,8 @@ class Prediction:
     """Of a function and ReLU, on the task that has the fewest."""
     learned: bool
     """Whether any task of the field is."""
+    solved: bool
+    """Whether on any task of the lab half of the functions are better than the training mean."""
 
 
 def learned_tasks(board: Board) -> list[TaskTable]:
@@ -57,7 +62,7 @@ def learned_tasks(board: Board) -> list[TaskTable]:
     return [
         table
         for table in board.tables
-        if table.task.family != LAB and not at_chance(table) and not table.hardly_learned
+        if table.task.family != LAB and not at_chance(table) and not board.hardly_learned(table)
     ]
 
 
@@ -80,7 +85,7 @@ def predict(board: Board) -> Prediction | None:
     strong = [table for table in field if table.learns(BASELINE)]
     unsolved = [table for table in board.common if table.task.family == LAB and table not in lab]
     met = [name for name in names if all(name in one.by_label and one.by_label[name].scores for one in unsolved)]
-    in_whole_lab = _means([*lab, *unsolved], met) if unsolved else {}
+    in_whole_lab = _means([*lab, *unsolved], met) if unsolved and len(met) >= FEWEST_FUNCTIONS else {}
     families = dict.fromkeys(table.task.family for table in field)
     return Prediction(
         order=tuple(
@@ -90,15 +95,17 @@ def predict(board: Board) -> Prediction | None:
         tau=_tau(in_lab, in_field),
         weak=tuple(table.task.name for table in field if table not in strong),
         without_weak=_tau(in_lab, _means(strong, names)) if 0 < len(strong) < len(field) else None,
-        whole_lab=tuple(table.task.name for table in unsolved),
+        whole_lab=tuple(table.task.name for table in unsolved if in_whole_lab),
         with_whole_lab=_tau(in_whole_lab, in_field) if in_whole_lab else None,
+        of_these=_tau({name: in_lab[name] for name in in_whole_lab}, in_field) if in_whole_lab else None,
         without=tuple((one.task.name, without(one)) for place in (field, lab) if len(place) > 1 for one in place),
         families=tuple(
             (name, _tau(in_lab, _means([one for one in field if one.task.family == name], names))) for name in families
         ),
         halves=_halves({LAB: lab, "field": field}),
         pairs=min(row.difference.n for table in tables for row in table.rows if row.label in names and row.difference),
-        learned=not all(table.hardly_learned for table in field),
+        learned=not all(map(board.hardly_learned, field)),
+        solved=not all(map(board.hardly_learned, lab)),
     )
 
 

@@ -76,7 +76,7 @@ def test_a_task_that_few_learn_is_left_out_and_named(make_record: MakeRecord) ->
     held = [*records(make_record, "m", four(), "molecules"), *records(make_record, "weak", weak, "clrs30")]
     found = outside(board_of(held))
     assert found is not None
-    assert found.left_out == ("weak, since fewer than half of the activations learn it",)
+    assert found.left_out == ("weak, since fewer than half of the regular activations learn it",)
     assert [task.table.task.name for task in contrast(held, "gelu-sine", "relu").tasks] == ["m"]
 
 
@@ -113,6 +113,12 @@ def test_a_record_without_other_means_leaves_them_out(make_record: MakeRecord) -
     held = measured(make_record, plain=10, median=10)
     held[0] = held[0].model_copy(update={"metrics": {"median_log10_sealed_loss": held[0].score}})
     assert list(contrast(held, "gelu-sine", "relu", "lab").otherwise) == ["median"]
+    for odd in (0.0, math.inf, math.nan):
+        held[0] = held[0].model_copy(update={"metrics": {**held[0].metrics, "mean_sealed_loss": odd}})
+        assert list(contrast(held, "gelu-sine", "relu", "lab").otherwise) == ["median"]
+    visitor = make_record("l", "visitor", 0, 70.0, family="lab", track="real", **LOG)
+    whole = [*measured(make_record, plain=10, median=10), visitor]
+    assert list(contrast(whole, "gelu-sine", "relu", "lab").otherwise) == ["plain mean", "median"]
     assert contrast(records(make_record, "m", four(), "molecules"), "gelu-sine", "relu").otherwise == {}
     assert "by other means" not in render_findings([evidence_of(records(make_record, "m", four(), "molecules"))])
 

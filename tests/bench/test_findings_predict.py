@@ -99,6 +99,11 @@ def test_a_task_that_few_learn_does_not_count(make_record: MakeRecord) -> None:
     assert "| lab, with unlearned" in text
     assert sentence([*lab, *turned, *good]).startswith("We cannot tell, the answer hangs on unlearned: tau +1.00 [")
     assert predicted([*lab, *good]).with_whole_lab is None
+    few = [record for record in turned if record.activation.name in ("relu", "a", "b", "c")]
+    assert predicted([*lab, *few, *good]).whole_lab == (), "too few functions were run on it"
+    assert sentence([*turned, *good]).startswith(
+        "We cannot tell, since few functions are better than the training mean"
+    )
     unlearned = weak(make_record, more=-10.0)
     assert predicted([*lab, *good, *unlearned]).tau.tau == pytest.approx(1)
     assert sentence([*lab, *unlearned]).startswith("We cannot tell, since few functions learn any task of the field")

@@ -107,7 +107,7 @@ def test_the_command_shows_one_card_and_refuses_two_wishes(tmp_path: Path) -> No
     assert (done.stdout.splitlines()[0], done.stderr) == ("# relu", "")
     absent = run_bench("card", "relu", "--results", str(tmp_path / "nowhere"))
     assert (absent.stdout, absent.stderr.count("\n")) == (done.stdout, 1)
-    assert "nowhere, so the card shows no scores" in absent.stderr
+    assert "nowhere, so a card shows no scores" in absent.stderr
     both = run_bench("card", "relu", "--all", str(tmp_path / "out"), "--results", str(tmp_path))
     assert (both.returncode, both.stdout) == (2, "")
     assert both.stderr.startswith("bench: name one activation")

@@ -200,12 +200,28 @@ def test_a_task_that_few_have_run_takes_nobodys_rank(records: list[Record], make
     text = board([*records, *more, make_record("new", "relu"), make_record("new", "gelu")])
     ranking = section(text.partition("stand-ins")[2], "Ranking")
     assert row_of(ranking, "a")["rank"] == row_of(ranking, "relu")["rank"] == "2"
-    assert "* new counts for no rank: less than half of the activations were run on it." in text
+    assert "* new counts for no rank: less than half of the regular activations were run on it." in text
     half = [make_record("new", name) for name in ("relu", "gelu", "a", "b")]
     assert "* c: new was not run" in board([*records, *more, *half])
-    visitors = [make_record("new", name) for name in ("v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8")]
-    ranking = section(board([*records, *more, *visitors]).partition("stand-ins")[2], "Ranking")
-    assert row_of(ranking, "a")["rank"] == "2", "who came once has no say in which tasks count"
+
+
+def test_who_comes_for_one_task_or_one_seed_has_no_say_in_what_counts(make_record: MakeRecord) -> None:
+    def scored(task: str, names: str, seeds: int, score: float = 80.0) -> list[Record]:
+        return [
+            make_record(task, name, seed, score + seed * (len(name) + 1), family="vision")
+            for name in names.split()
+            for seed in range(seeds)
+        ]
+
+    regulars = [*scored("c", "relu gelu silu", 5), *scored("d", "relu gelu silu", 5)]
+    visitors = "v1 v2 v3 v4 v5 v6 v7 v8"
+    for more in (scored("new", f"relu {visitors}", 5), scored("new", visitors, 1), scored("c", visitors, 1, 51.0)):
+        ranking = section(board([*regulars, *more]), "Ranking")
+        assert row_of(ranking, "silu")["rank"] == "1"
+        assert "* new counts for no rank: less than half of the regular" in board([*regulars, *scored("new", "v1", 9)])
+    few = [*scored("c", "relu", 5), *scored("d", "relu gelu mish silu", 2), *scored("e", "relu", 5)]
+    ranking = section(board(few), "Ranking")
+    assert row_of(ranking, "silu")["rank"] == "1?", "ReLU alone does not decide, either"
 
 
 def test_a_task_that_relu_hardly_learns_is_named(make_record: MakeRecord) -> None:
@@ -232,7 +248,7 @@ def test_a_task_that_few_learn_counts_where_there_is_no_other(make_record: MakeR
     ranking = section(text, "Ranking")
     assert row_of(ranking, "gelu")["field"].startswith("+0.000")
     assert row_of(ranking, "a")["rank"] == "1?", "the task that it was not run on counts for no rank; it has one pair"
-    assert "* weak counts for no rank: fewer than half of the activations learn it." in text
+    assert "* weak counts for no rank: fewer than half of the regular activations learn it." in text
     learned = scored("weak", "vision", relu=51.0, gelu=70.0, a=72.0)
     ranking = section(board([*learned, *good]), "Ranking")
     assert row_of(ranking, "gelu")["field"].startswith("+1.498"), "ReLU's failure is no reason to leave a task out"
