@@ -85,7 +85,8 @@ def order(cells: Sequence[Cell], ledger: Ledger, costs: Costs) -> list[Cell]:
 
 def further_pairs(difference: Spread, margin: float) -> int | None:
     """How many more pairs it takes until the 95 % interval reaches no farther than `margin` to either side, if the
-    scatter stays as it is; 0 where it does not, None where it always will."""
+    scatter stays as it is; 0 where it reaches no farther now, None where `MOST_PAIRS` are too few or where there is no
+    scatter."""
     if not difference.sd or margin <= 0:
         return None
     numbers = range(FEWEST_PAIRS, MOST_PAIRS + 1)

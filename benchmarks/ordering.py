@@ -16,12 +16,11 @@ from collections.abc import Callable
 
 import numpy as np
 from measuring import head
-from scipy import stats
 from simulated import DIFFERENCES, Array, Draw
 from tabulate import tabulate
 
 from bench.compare import Spread
-from bench.inference import ALPHA, FEWEST_PAIRS, half_width, holm
+from bench.inference import ALPHA, FEWEST_PAIRS, half_width, holm, p_value
 from bench.value import MOST_PAIRS, further_pairs
 
 ROWS, MOST = 45, 20
@@ -65,7 +64,8 @@ def errs(rng: np.random.Generator, draw: Draw, need: Need, further: int) -> bool
         place = min((row for row in range(ROWS) if pairs[row] < MOST), key=lambda row: (needs[row] == 0, needs[row]))
         pairs[place] += 1
         needs[place] = need(drawn[place, : pairs[place]])
-    raw = [float(stats.ttest_1samp(row[:n], 0).pvalue) for row, n in zip(drawn, pairs, strict=True)]
+    spreads = [_spread(row[:n]) for row, n in zip(drawn, pairs, strict=True)]
+    raw = [p_value(one.mean, (one.sd or 0.0) / math.sqrt(one.n), one.n - 1) for one in spreads]
     return min(holm(raw)) < ALPHA
 
 

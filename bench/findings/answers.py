@@ -238,6 +238,7 @@ def predicts(evidence: Evidence) -> Answer | None:
     if found.without_weak is not None:
         sentence += f", {found.without_weak} without {weak}, which ReLU hardly learns"
     whole = f"with {', '.join(found.whole_lab)}"
+    more_columns = [f"{LAB}, {whole}"] if found.whole_lab else []
     if found.with_whole_lab is not None:
         sentence += f", {found.with_whole_lab} {whole}, where few are better than the training mean"
     sentence += f". {_pick(found)}"
@@ -245,17 +246,10 @@ def predicts(evidence: Evidence) -> Answer | None:
     rows = []
     for place, one in enumerate(found.order, start=1):
         zero, mark = one.function == BASELINE, " †" if evidence.facts[one.function].mined_on else ""
-        shown = (one.lab, one.field, *([one.whole_lab] if found.whole_lab else []))
+        shown = (one.lab, one.field, *(one.whole_lab for _ in more_columns))
         numbers = ("0" if zero else str(number or "") for number in shown)
         rows.append([place, 1 + places.index(one), one.function + mark, *numbers])
-    head = [
-        "place in the lab",
-        "in the field",
-        "function",
-        LAB,
-        "field",
-        *([f"{LAB}, {whole}"] if found.whole_lab else []),
-    ]
+    head = ["place in the lab", "in the field", "function", LAB, "field", *more_columns]
     taus = [(f"{LAB} and field", found.tau)]
     if found.with_whole_lab is not None:
         taus.append((f"{LAB} and field, {whole}", found.with_whole_lab))

@@ -114,10 +114,8 @@ def outside(board: Board) -> Outside | None:
     left_out: dict[str, None] = {}
     contrasts = []
     tested_outside = [table for table in board.tables if table.task.family in OUTSIDE]
-    hardly = [table.task.name for table in tested_outside if board.hardly_learned(table)]
-    left_out.update(
-        {f"{one.task.name}, since {few_learn(one)}": None for one in tested_outside if one.task.name in hardly}
-    )
+    hardly = {table.task.name: few_learn(table) for table in tested_outside if board.hardly_learned(table)}
+    left_out.update(dict.fromkeys(f"{task}, since {why}" for task, why in hardly.items()))
     for place in ("field", LAB):
         tables = [
             table

@@ -31,8 +31,7 @@ deviations over its seeds are known.
   the first records of profile `cpu` had been seen. Tests are corrected as each question says, the intervals are not;
   the leaderboard corrects over the whole board.
 * "We cannot tell" is an answer: the seeds are too few, or the functions too alike. It never means "no difference".
-* What a profile says holds for its budget. Only `paper` follows published protocols, where there
-  are any.
+* What a profile says holds for its budget. Only `paper` follows published protocols, where there are any.
 * Each task's recipe, data, machine and the command that runs its cells again stand in the
   [leaderboard]({board}) under the task's name.
 """

@@ -218,7 +218,7 @@ def test_who_comes_for_one_task_or_one_seed_has_no_say_in_what_counts(make_recor
     for more in (scored("new", f"relu {visitors}", 5), scored("new", visitors, 1), scored("c", visitors, 1, 51.0)):
         ranking = section(board([*regulars, *more]), "Ranking")
         assert row_of(ranking, "silu")["rank"] == "1"
-        assert "* new counts for no rank: less than half of the regular" in board([*regulars, *scored("new", "v1", 9)])
+    assert "* new counts for no rank: less than half of the regular" in board([*regulars, *scored("new", "v1", 9)])
     few = [*scored("c", "relu", 5), *scored("d", "relu gelu mish silu", 2), *scored("e", "relu", 5)]
     ranking = section(board(few), "Ranking")
     assert row_of(ranking, "silu")["rank"] == "1?", "ReLU alone does not decide, either"
