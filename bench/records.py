@@ -118,7 +118,7 @@ class Times(Part):
     """Seconds, by the clock unless said otherwise."""
 
     train: Number | None
-    """The training loop alone."""
+    """The training loop alone, without compilation."""
     train_cpu: Number | None = None
     """Processor time of the same, all threads of the worker together."""
     eval: Number | None
@@ -131,7 +131,8 @@ class Times(Part):
     """Seeds that one program trained at once: the other times are equal shares of its time, and peak memory is that of
     all of them. Not written where it is 1."""
     compile: float = 0.0
-    """Compiling the activation's kernels, before the training loop. Not written where it is 0."""
+    """Compiling: the activation's kernels, before the training loop; with jax the programs that train, and making the
+    initial parameters. Not written where it is 0."""
 
 
 class Machine(Part):

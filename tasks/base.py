@@ -148,7 +148,7 @@ class Measurement:
     parameters: int
     """Trainable scalars in the model, those of the activation included."""
     train_seconds: float
-    """Wall time of the training loop alone."""
+    """Wall time of the training loop alone, without compilation."""
     train_cpu_seconds: float
     """Processor time of the same, all threads of the process together."""
     eval_seconds: float
@@ -158,7 +158,7 @@ class Measurement:
     notes: Sequence[str] = ()
     """Anything a reader must know, e.g. `tested on locally sampled trajectories`."""
     compile_seconds: float = 0.0
-    """Wall time of compiling kernels before the training began."""
+    """Wall time of compiling, be it before the training began or within its loop."""
     fused: bool = False
     """Whether injected modules were given fused kernels where that is possible."""
 

@@ -10,7 +10,6 @@ Importing this file imports jax, haiku and clrs: import it as `tasks.clrs_model`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +20,11 @@ import numpy as np
 from activations import Injection
 from tasks import clrs_data, clrs_model, clrs_stream
 from tasks.base import Context, Diverged, Measurement
+from tasks.clrs_compile import if_compiled
 from tasks.clrs_history import History
 from tasks.clrs_shapes import Room
 from tasks.clrs_stream import validates, validation_batches
-from tasks.clrs_train import confirm_executed, device, program_for, score, test_samples, until
+from tasks.clrs_train import Watches, confirm_executed, device, program_for, score, test_samples, until
 from tasks.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -52,18 +52,8 @@ def train_and_test(
                 trial.train(keys, seeds, program.executed)
             injection = confirm_executed(injection, program.executed)
             trial.test(*test_samples(algorithm, recipe, context))
-    share = 1 / len(seeds)
-    return [
-        end
-        if isinstance(end, Diverged)
-        else replace(
-            end,
-            train_seconds=share * (both.wall - trial.validating.wall),
-            train_cpu_seconds=share * (both.cpu - trial.validating.cpu),
-            eval_seconds=share * (trial.testing.wall + trial.validating.wall),
-        )
-        for end in trial.ends(injection)
-    ]
+    ends = trial.ends(injection)
+    return [end if isinstance(end, Diverged) else trial.watches.put_into(end, both, len(seeds)) for end in ends]
 
 
 class _Trials:
@@ -79,7 +69,7 @@ class _Trials:
         self._params: Any = None
         self._state: Any = None
         self._best: Any = None
-        self.validating, self.testing = Stopwatch(), Stopwatch()
+        self.watches = Watches()
 
     @property
     def _alive(self) -> list[int]:
@@ -91,12 +81,13 @@ class _Trials:
         for step in range(1, steps + 1):
             feedbacks = self._next("train")
             if step == 1:
-                self._initialise(feedbacks, seeds, executed)
+                with self.watches.compiling:
+                    self._initialise(feedbacks, seeds, executed)
             pairs = jax.vmap(jax.random.split)(keys)
             step_keys, keys = pairs[:, 0], pairs[:, 1]
-            losses, self._params, self._state = self._programs.step(
-                self._params, step_keys, stacked(feedbacks), self._state
-            )
+            batch = stacked(feedbacks)
+            with if_compiled(self.watches.compiling):
+                losses, self._params, self._state = self._programs.step(self._params, step_keys, batch, self._state)
             if pending is not None:  # looked at one step late, so that sampling and computing overlap
                 self._record(pending, step - 1)
             pending = losses
@@ -110,7 +101,7 @@ class _Trials:
     def test(self, samples: clrs_data.Samples, count: int) -> None:
         """Score each seed's best validated parameters on the same samples."""
         if self._alive:
-            with self.testing:
+            with self.watches.testing:
                 batches = ([feedback] * len(self._streams) for feedback in until(samples, count))
                 run = self._programs.test
                 self._tests = self._evaluate(batches, lambda same: run(self._best, same[0].features), "test")
@@ -152,7 +143,7 @@ class _Trials:
             self._try(index, self._histories[index].check_parameters, bool(finite[index]), step)
         if not self._alive:
             return
-        with self.validating:
+        with self.watches.validating:
             batches = (self._next("validation") for _ in range(validation_batches(self._recipe)))
             run = self._programs.validate
             scores = self._evaluate(batches, lambda each: run(self._params, stacked(each).features), "validation")

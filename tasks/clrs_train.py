@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from activations import Injection, InjectionError
 from tasks import clrs_data, clrs_model, clrs_stream
 from tasks.base import Context, Measurement, TaskError
+from tasks.clrs_compile import if_compiled
 from tasks.clrs_history import History
 from tasks.clrs_stream import validates, validation_batches
 from tasks.stopwatch import Stopwatch
@@ -47,12 +48,27 @@ def train_and_test(
     measured = trial.history.measurement(
         test, injection, sum(int(np.size(leaf)) for leaf in jax.tree_util.tree_leaves(trial.best_params))
     )
-    return replace(
-        measured,
-        train_seconds=both.wall - trial.validating.wall,
-        train_cpu_seconds=both.cpu - trial.validating.cpu,
-        eval_seconds=trial.testing.wall + trial.validating.wall,
-    )
+    return trial.watches.put_into(measured, both)
+
+
+@dataclass(frozen=True)
+class Watches:
+    """What is timed apart from the rest of the training loop."""
+
+    compiling: Stopwatch = field(default_factory=Stopwatch)
+    """Making initial parameters and the programs that train."""
+    validating: Stopwatch = field(default_factory=Stopwatch)
+    testing: Stopwatch = field(default_factory=Stopwatch)
+
+    def put_into(self, measured: Measurement, loop: Stopwatch, seeds: int = 1) -> Measurement:
+        """Fill in the times of one of so many `seeds` that shared a training loop: an equal share."""
+        return replace(
+            measured,
+            train_seconds=(loop.wall - self.validating.wall - self.compiling.wall) / seeds,
+            train_cpu_seconds=(loop.cpu - self.validating.cpu - self.compiling.cpu) / seeds,
+            eval_seconds=(self.testing.wall + self.validating.wall) / seeds,
+            compile_seconds=self.compiling.wall / seeds,
+        )
 
 
 def test_samples(algorithm: str, recipe: Recipe, context: Context) -> tuple[clrs_data.Samples, int]:
@@ -168,7 +184,7 @@ class _Trial:
         self.program = program_for(algorithm, activation, recipe, context.device, opening.spec, example)
         self.history = History(recipe)
         self.best_params: Any = None
-        self.validating, self.testing = Stopwatch(), Stopwatch()
+        self.watches = Watches()
         self._key = jax.random.PRNGKey(opening.key)
         self._recipe, self._context, self._stream = recipe, context, stream
 
@@ -179,11 +195,13 @@ class _Trial:
             feedback = next(self._stream)
             if step == 1:
                 traced = bool(self.program.executed)
-                model.init(feedback.features, seed + 1)
+                with self.watches.compiling:
+                    model.init(feedback.features, seed + 1)
                 if not traced:
                     self.program.executed.clear()  # what counts is the program that trains
             step_key, key = jax.random.split(key)
-            loss = model.feedback(step_key, feedback)
+            with if_compiled(self.watches.compiling):
+                loss = model.feedback(step_key, feedback)
             if pending is not None:  # looked at one step late, so that sampling and computing overlap
                 self._record(pending)
             pending = loss
@@ -195,7 +213,7 @@ class _Trial:
     def test(self, samples: clrs_data.Samples, count: int) -> dict[str, float]:
         """Score the best validated parameters: micro-F1 in % of each output and, as `score`, their mean."""
         self.program.model.params = self.best_params
-        with self.testing:
+        with self.watches.testing:
             return self._evaluate(until(samples, count), "test")
 
     def _record(self, loss: Any) -> None:
@@ -205,7 +223,7 @@ class _Trial:
     def _validate(self, step: int) -> None:
         params = self.program.model.params
         self.history.check_parameters(all(np.isfinite(leaf).all() for leaf in jax.tree_util.tree_leaves(params)), step)
-        with self.validating:
+        with self.watches.validating:
             batches = islice(self._stream, validation_batches(self._recipe))
             found = self._evaluate(batches, "validation")["score"]
         if self.history.add_score(step, found):

@@ -110,6 +110,9 @@ def test_time_that_holds_compilation_is_not_compared(make_record: MakeRecord) ->
     row = make_table(held).by_label["gelu"]
     assert row.time_ratio is None
     assert row.memory_ratio is not None
+    apart = [each.model_copy(update={"times": each.times.model_copy(update={"compile": 9.0})}) for each in held]
+    assert make_table([held[0], apart[1]]).by_label["gelu"].time_ratio is None
+    assert make_table(apart).by_label["gelu"].time_ratio == 1.5
 
 
 def test_where_no_guess_is_named_learning_counts_from_0(make_record: MakeRecord) -> None:
