@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -32,6 +33,8 @@ AGGREGATES: Mapping[str, Callable[[Mapping[str, float]], float]] = {
 }
 """Other ways than the lab's score, a geometric mean, to make one log10 loss of the losses of all problems of a run.
 They raise `KeyError` or `ValueError` where a record does not tell."""
+RETUNED = "re-tuned rates"
+"""The mean by records whose learning rates were re-tuned, each function's own."""
 
 Verdict = Literal["better", "worse", "cannot tell", "not tested", "failed"]
 
@@ -64,7 +67,7 @@ class Contrast:
     failed: tuple[str, ...]
     """Tasks on which a cell of one of the two ended without a score."""
     otherwise: Mapping[str, Estimate]
-    """In the lab: the mean as it would be by each of `AGGREGATES` that its records tell of."""
+    """In the lab: the mean as it would be by each of `AGGREGATES`, and by `RETUNED`, where its records tell."""
 
     @property
     def counted(self) -> tuple[Difference, ...]:
@@ -93,7 +96,7 @@ class Contrast:
 
     @property
     def unlike(self) -> tuple[str, ...]:
-        """The aggregates by which 0 or the other side of it would be possible, where the verdict is better or worse."""
+        """By which of `otherwise` 0 or the other side of it would be possible, where the verdict is better or worse."""
         if self.verdict not in ("better", "worse"):
             return ()
         sign = 1 if self.verdict == "better" else -1
@@ -109,8 +112,14 @@ class Outside:
     """What is missing, in words."""
 
 
-def outside(board: Board) -> Outside | None:
-    """The answer; None where no two of the functions met on a task."""
+def outside(board: Board, tuned: Board | None = None) -> Outside | None:
+    """The answer; None where no two of the functions met on a task.
+
+    Args:
+        board: what answers.
+        tuned: the same profile with re-tuned learning rates; the lab's answer is held against it.
+    """
+    retuned = {table.task.name: table for table in tuned.tables} if tuned else {}
     left_out: dict[str, None] = {}
     contrasts = []
     tested_outside = [table for table in board.tables if table.task.family in OUTSIDE]
@@ -125,7 +134,7 @@ def outside(board: Board) -> Outside | None:
         for function in PERIODIC:
             for other in BASELINES:
                 left_out.update(dict.fromkeys(_missing(tables, (function, other))))
-                contrast = _contrast(function, other, place, tables)
+                contrast = _contrast(function, other, place, tables, retuned)
                 if contrast is not None:
                     contrasts.append(contrast)
     if not contrasts:
@@ -140,7 +149,9 @@ def enough(tasks: Sequence[Difference]) -> tuple[Difference, ...]:
     return tuple(one for one in tasks if one.pairs >= FEWEST_PAIRS)
 
 
-def _contrast(function: str, other: str, place: str, tables: Sequence[TaskTable]) -> Contrast | None:
+def _contrast(
+    function: str, other: str, place: str, tables: Sequence[TaskTable], retuned: Mapping[str, TaskTable]
+) -> Contrast | None:
     names = list(dict.fromkeys((BASELINE, other, function)))
     failed, tasks = [], []
     for table in tables:
@@ -157,24 +168,33 @@ def _contrast(function: str, other: str, place: str, tables: Sequence[TaskTable]
     if means is None:
         return Contrast(function, other, place, (), None, math.nan, tuple(failed), {}) if failed else None
     p = means.p(function, other) if tested and not failed else math.nan
-    otherwise = _otherwise([one.table for one in tested or tasks], function, other) if place == LAB else {}
+    otherwise = _otherwise([one.table for one in tested or tasks], function, other, retuned) if place == LAB else {}
     return Contrast(function, other, place, tuple(tasks), means.against(function, other), p, tuple(failed), otherwise)
 
 
-def _otherwise(tables: Sequence[TaskTable], function: str, other: str) -> dict[str, Estimate]:
-    """The mean log-ratio over the same tasks and pairs, by each other aggregate that their records tell of."""
-    found = {}
+def _otherwise(
+    tables: Sequence[TaskTable], function: str, other: str, retuned: Mapping[str, TaskTable]
+) -> dict[str, Estimate]:
+    """The mean log-ratio over the same tasks by each other aggregate, and by re-tuned records, where they tell."""
     names = list(dict.fromkeys((BASELINE, other, function)))
+    held: dict[str, list[TaskTable]] = {}
     for name, aggregate in AGGREGATES.items():
-        try:
-            rescored = [_rescored(table, names, aggregate) for table in tables]
-        except (KeyError, ValueError):
-            continue
-        means = Means.of(rescored, names)
-        estimate = means.against(function, other) if means else None
-        if estimate is not None:
-            found[name] = estimate
-    return found
+        with suppress(KeyError, ValueError):
+            held[name] = [_rescored(table, names, aggregate) for table in tables]
+    again = [retuned[table.task.name] for table in tables if table.task.name in retuned]
+    if len(again) == len(tables) and all(_paired_enough(table, names) for table in again):
+        held[RETUNED] = again
+    means = {name: Means.of(some, names) for name, some in held.items()}
+    found = {name: mean.against(function, other) for name, mean in means.items() if mean}
+    return {name: estimate for name, estimate in found.items() if estimate}
+
+
+def _paired_enough(table: TaskTable, names: Sequence[str]) -> bool:
+    """Whether all of the functions have a score for every cell, and pairs with the last one enough for a test."""
+    if any(name not in table.by_label or table.by_label[name].failures for name in names):
+        return False
+    last = table.by_label[names[-1]].scores
+    return all(len(last.keys() & table.by_label[name].scores) >= FEWEST_PAIRS for name in names)
 
 
 def _rescored(table: TaskTable, names: Sequence[str], aggregate: Callable[[Mapping[str, float]], float]) -> TaskTable:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from scipy import stats
@@ -107,6 +108,27 @@ def test_the_lab_by_other_means_over_its_problems(make_record: MakeRecord) -> No
     assert "; not told by the plain mean nor by the median)" in text
     assert "Lab, by other means over its problems:" in text
     assert "not told by" not in render_findings([evidence_of(measured(make_record, plain=100, median=10))])
+
+
+def test_the_lab_with_learning_rates_tuned_anew(make_record: MakeRecord) -> None:
+    held = records(make_record, "l", four(sine=-1), "lab", **LOG)
+    worse, few = four(sine=2), {name: scores[:4] for name, scores in four(sine=2).items()}
+    without_gelu = {**worse, "gelu": []}
+
+    def text(tuned: dict[str, Sequence[float]], task: str = "l") -> str:
+        again = evidence_of(records(make_record, task, tuned, "lab", **LOG))
+        return render_findings([replace(evidence_of(held), tuned=again)])
+
+    title = "Lab, by other means over its problems, and with each function's learning rate re-tuned:"
+    assert "not told by" not in text(four(sine=-1))
+    told = text(worse)
+    assert title in told
+    assert "| re-tuned rates" in told
+    assert "gelu-sine is better than relu (+2.303 [" in told
+    assert "; not told by the re-tuned rates)" in told
+    assert title not in text(few)
+    assert title not in text(worse, task="other")
+    assert title in text(without_gelu), "pairs with ReLU need no GELU"
 
 
 def test_a_record_without_other_means_leaves_them_out(make_record: MakeRecord) -> None:
