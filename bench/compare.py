@@ -7,16 +7,15 @@ with a failed cell has no place in a ranking.
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from functools import cache, cached_property
 
 from bench.inference import FEWEST_PAIRS
 from bench.plausible import RANGES
+from bench.ratios import memory_ratio, time_ratio
 from bench.records import MetricFacts, Record, TaskFacts
 
 BASELINE = "relu"
@@ -35,9 +34,6 @@ BARELY = 0.15
 """Share of the way from chance to perfect below which an activation has hardly learned."""
 GUESS = "log10_sealed_loss_of_mean"
 """Metric by which the lab's records say what a guess would score: the mean of the training targets."""
-COMPILED_WITHIN = ("clrs30",)
-"""Families whose training time held the compilation of their programs, until that was timed apart."""
-ONE_DAY = timedelta(days=1)
 _ROUNDING = 1e-9
 """Differences that scatter by less than this share of the scores are equal."""
 _DIGITS = 6
@@ -285,9 +281,7 @@ def _rows(records: Sequence[Record]) -> list[Row]:
         label = names[graph] if plain else f"{names[graph]} ({part})"
         scores = {record.seed: record.score for record in held if record.score is not None}
         difference = paired(scores, baseline)
-        rows.append(
-            Row(label, tuple(held), difference, _ratio(held, relu, _training_time), _ratio(held, relu, _peak_memory))
-        )
+        rows.append(Row(label, tuple(held), difference, time_ratio(held, relu), memory_ratio(held, relu)))
     return rows
 
 
@@ -310,51 +304,6 @@ def built_in_names() -> frozenset[str]:
     from activations import get, names
 
     return frozenset(name for name in names() if get(name).function.__module__.startswith("activations."))
-
-
-def _ratio(
-    records: Sequence[Record], baseline: Sequence[Record], cost: Callable[[Record], float | None]
-) -> float | None:
-    """Median over seeds of a cost against ReLU's; only between runs of one day on the same kind of machine."""
-    reference = {record.seed: record for record in baseline}
-    ratios = []
-    for record in records:
-        other = reference.get(record.seed)
-        if other is None or not _comparable(record, other):
-            continue
-        own, theirs = cost(record), cost(other)
-        if own and theirs and 0 < own < math.inf and 0 < theirs < math.inf:
-            ratios.append(own / theirs)
-    return statistics.median(ratios) if ratios else None
-
-
-def _comparable(record: Record, other: Record) -> bool:
-    """Whether the costs of two runs may be divided: what else a machine does, and what is installed, changes by day."""
-    if _circumstances(record) != _circumstances(other):
-        return False
-    try:
-        apart = datetime.fromisoformat(record.started_at) - datetime.fromisoformat(other.started_at)
-    except (TypeError, ValueError):  # no times that can be held against each other
-        return False
-    return abs(apart) <= ONE_DAY
-
-
-def _circumstances(record: Record) -> tuple[object, ...]:
-    machine = record.machine
-    return machine.cpu, machine.gpu, machine.fused, record.times.together
-
-
-def _training_time(record: Record) -> float | None:
-    """Processor time for a cell on a CPU, which other work on the machine hardly stretches; else that of the clock.
-    None where it holds compilation that the next cell of the same network is spared: a ratio would measure that."""
-    if record.task.family in COMPILED_WITHIN and not record.times.compile:
-        return None
-    return record.times.train_cpu if record.machine.device == "cpu" else record.times.train
-
-
-def _peak_memory(record: Record) -> float | None:
-    machine = record.machine
-    return machine.peak_memory_mib if machine.device == "cpu" else machine.peak_gpu_memory_mib
 
 
 def _family_order(family: str) -> tuple[int, str]:

@@ -1,0 +1,69 @@
+"""Costs of a function's cells against ReLU's: divided only between runs that were made alike."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from bench.records import Record
+
+COMPILED_WITHIN = ("clrs30",)
+"""Families whose training time held the compilation of their programs, until that was timed apart."""
+ONE_DAY = timedelta(days=1)
+
+
+def time_ratio(records: Sequence[Record], relu: Sequence[Record]) -> float | None:
+    """Median of training time over ReLU's, paired by seed; None where no two cells may be compared."""
+    return _ratio(records, relu, _training_time)
+
+
+def memory_ratio(records: Sequence[Record], relu: Sequence[Record]) -> float | None:
+    """The same of peak memory."""
+    return _ratio(records, relu, _peak_memory)
+
+
+def _ratio(
+    records: Sequence[Record], baseline: Sequence[Record], cost: Callable[[Record], float | None]
+) -> float | None:
+    """Median over seeds of a cost against ReLU's; only between runs of one day on the same kind of machine."""
+    reference = {record.seed: record for record in baseline}
+    ratios = []
+    for record in records:
+        other = reference.get(record.seed)
+        if other is None or not _comparable(record, other):
+            continue
+        own, theirs = cost(record), cost(other)
+        if own and theirs and 0 < own < math.inf and 0 < theirs < math.inf:
+            ratios.append(own / theirs)
+    return statistics.median(ratios) if ratios else None
+
+
+def _comparable(record: Record, other: Record) -> bool:
+    """Whether the costs of two runs may be divided: what else a machine does, and what is installed, changes by day."""
+    if _circumstances(record) != _circumstances(other):
+        return False
+    try:
+        apart = datetime.fromisoformat(record.started_at) - datetime.fromisoformat(other.started_at)
+    except (TypeError, ValueError):  # no times that can be held against each other
+        return False
+    return abs(apart) <= ONE_DAY
+
+
+def _circumstances(record: Record) -> tuple[object, ...]:
+    machine = record.machine
+    return machine.cpu, machine.gpu, machine.fused, record.times.together
+
+
+def _training_time(record: Record) -> float | None:
+    """Processor time for a cell on a CPU, which other work on the machine hardly stretches; else that of the clock.
+    None where it holds compilation that the next cell of the same network is spared: a ratio would measure that."""
+    if record.task.family in COMPILED_WITHIN and not record.times.compile:
+        return None
+    return record.times.train_cpu if record.machine.device == "cpu" else record.times.train
+
+
+def _peak_memory(record: Record) -> float | None:
+    machine = record.machine
+    return machine.peak_memory_mib if machine.device == "cpu" else machine.peak_gpu_memory_mib
