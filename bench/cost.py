@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from bench.compare import Board, Row
+from bench.compare import LAB, Board, Row, TaskTable
 from bench.overall import Overall
+
+Ratio = Callable[[Row], float | None]
+TIME: Ratio = attrgetter("time_ratio")
+MEMORY: Ratio = attrgetter("memory_ratio")
 
 
 @dataclass(frozen=True)
@@ -18,21 +24,17 @@ class Cost:
     flops: float | None
     """Floating-point operations an element."""
     time: float | None
-    """Geometric mean over tasks of the ratio of training time to ReLU's; None where no task has one."""
+    """Geometric mean of the ratio of training time to ReLU's, over tasks of a family and then over families; None where
+    one of the tasks lacks it."""
     memory: float | None
     """The same of peak memory."""
-    tasks: int
-    """Tasks that have a ratio of time."""
     frontier: bool
     """Ranked, and no other ranked row is at least as good and as cheap, and better in one of the two."""
 
 
 def costs(board: Board, overall: Sequence[Overall]) -> dict[str, Cost]:
     """The cost of every activation of a board."""
-    rows = {
-        label: [table.by_label[label] for table in board.tables if label in table.by_label] for label in board.labels
-    }
-    times = {label: _mean([row.time_ratio for row in held]) for label, held in rows.items()}
+    times, memories = (_means(board, overall, ratio) for ratio in (TIME, MEMORY))
     points = {}
     for row in overall:
         time, gain = times[row.label], row.ranked_by
@@ -41,14 +43,26 @@ def costs(board: Board, overall: Sequence[Overall]) -> dict[str, Cost]:
     best = frontier(points)
     return {
         label: Cost(
-            flops=held[0].records[0].activation.flops,
+            flops=next(t.by_label[label].records[0].activation.flops for t in board.tables if label in t.by_label),
             time=times[label],
-            memory=_mean([row.memory_ratio for row in held]),
-            tasks=sum(row.time_ratio is not None for row in held),
+            memory=memories[label],
             frontier=label in best,
         )
-        for label, held in rows.items()
+        for label in board.labels
     }
+
+
+def timed(board: Board, overall: Sequence[Overall], ratio: Ratio = TIME) -> tuple[TaskTable, ...]:
+    """The tasks that a mean ratio is over: of the real ones, or of the lab where there are no others, those on which
+    the most rows of the ranking have it, so that what is held against each other is over the same tasks."""
+    tables = [table for table in board.tables if table.task.family != LAB] or list(board.tables)
+    asked = [row.label for row in overall if row.rank is not None] or list(board.labels)
+    known = {
+        table.task.name: sum(label in table.by_label and ratio(table.by_label[label]) is not None for label in asked)
+        for table in tables
+    }
+    most = max(known.values(), default=0)
+    return tuple(table for table in tables if 0 < known[table.task.name] == most)
 
 
 def frontier_of(rows: Sequence[Row], higher_is_better: bool) -> set[str]:
@@ -75,6 +89,17 @@ def frontier(points: Mapping[str, tuple[float, float]]) -> set[str]:
     return found
 
 
-def _mean(ratios: Sequence[float | None]) -> float | None:
-    known = [ratio for ratio in ratios if ratio is not None]
-    return statistics.geometric_mean(known) if known else None
+def _means(board: Board, overall: Sequence[Overall], ratio: Ratio) -> dict[str, float | None]:
+    tables = timed(board, overall, ratio)
+    return {label: _mean(tables, label, ratio) for label in board.labels}
+
+
+def _mean(tables: Sequence[TaskTable], label: str, ratio: Ratio) -> float | None:
+    families = defaultdict(list)
+    for table in tables:
+        found = ratio(table.by_label[label]) if label in table.by_label else None
+        if found is None:
+            return None
+        families[table.task.family].append(found)
+    means = [statistics.geometric_mean(ratios) for ratios in families.values()]
+    return statistics.geometric_mean(means) if means else None

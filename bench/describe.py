@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from bench.compare import BASELINE, LAB, Board, Row, TaskTable, built_in_names
+from bench.cost import MEMORY, TIME, timed
 from bench.evidence import Evidence
 from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS
 from bench.judge import TaskJudgement
@@ -154,7 +155,16 @@ def glance(evidence: Evidence) -> Iterator[str]:
         tuned = [table.task.name for table in evidence.tuned.board.tables]
         share = f"{len(tuned)} of {count_of(len(board.tables), 'task')}"
         yield f"Learning rates were re-tuned on {share}: {', '.join(tuned)}."
+    yield from _costed(evidence)
     yield from weights(board)
+
+
+def _costed(evidence: Evidence) -> Iterator[str]:
+    """Which tasks the costs of the ranking are over."""
+    for what, ratio in (("Time", TIME), ("Memory", MEMORY)):
+        names = [table.task.name for table in timed(evidence.board, evidence.overall, ratio)]
+        if names and len(evidence.board.tables) > 1:
+            yield f"{what} of training is over {', '.join(names[:MOST_NAMED])}{_more(len(names) - MOST_NAMED)}."
 
 
 def weights(board: Board) -> Iterator[str]:

@@ -109,10 +109,18 @@ def test_time_that_holds_compilation_is_not_compared(make_record: MakeRecord) ->
     held = [make_record("c", name, train=train, family="clrs30") for name, train in (("relu", 2.0), ("gelu", 3.0))]
     row = make_table(held).by_label["gelu"]
     assert row.time_ratio is None
-    assert row.memory_ratio is not None
     apart = [each.model_copy(update={"times": each.times.model_copy(update={"compile": 9.0})}) for each in held]
     assert make_table([held[0], apart[1]]).by_label["gelu"].time_ratio is None
     assert make_table(apart).by_label["gelu"].time_ratio == 1.5
+
+
+@pytest.mark.parametrize("family", ["clrs30", "molecules"])
+def test_memory_of_a_process_that_hoards_is_not_compared(make_record: MakeRecord, family: str) -> None:
+    held = [make_record("t", name, family=family) for name in ("relu", "gelu")]
+    assert make_table(held).by_label["gelu"].memory_ratio is None
+    gpu = {"device": "cuda", "gpu": "a GPU", "peak_gpu_memory_mib": 100.0}
+    on_gpu = [each.model_copy(update={"machine": each.machine.model_copy(update=gpu)}) for each in held]
+    assert make_table(on_gpu).by_label["gelu"].memory_ratio == 1.0
 
 
 def test_where_no_guess_is_named_learning_counts_from_0(make_record: MakeRecord) -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench.compare import make_boards, make_table
-from bench.cost import Cost, costs, frontier, frontier_of
+from bench.cost import Cost, costs, frontier, frontier_of, timed
 from bench.overall import rank_board
 from bench.records import Record
 
@@ -40,9 +40,37 @@ def test_time_is_the_geometric_mean_over_tasks(make_record: MakeRecord) -> None:
     held = [make_record(task, "relu", train=2.0) for task in ("a", "b")]
     held += [make_record("a", "gelu", train=4.0), make_record("b", "gelu", train=1.0)]
     found = costs_of(held)
-    assert found["relu"] == Cost(flops=1, time=1.0, memory=1.0, tasks=2, frontier=True)
+    assert found["relu"] == Cost(flops=1, time=1.0, memory=1.0, frontier=True)
     assert found["gelu"].time == pytest.approx(1.0)  # 2 and 1/2, where the arithmetic mean would say 1.25
-    assert found["gelu"].tasks == 2
+
+
+def test_families_weigh_the_same_and_the_lab_nothing(make_record: MakeRecord) -> None:
+    held = []
+    for task, family, train in (("a", "vision", 4), ("b", "vision", 4), ("c", "molecules", 9), ("l", "lab", 1000)):
+        held += [make_record(task, name, train=t, family=family) for name, t in (("relu", 1.0), ("gelu", train))]
+    assert costs_of(held)["gelu"].time == pytest.approx(6.0)
+    only_lab = [record for record in held if record.task.family == "lab"]
+    assert costs_of(only_lab)["gelu"].time == pytest.approx(1000.0)
+
+
+def test_rows_are_compared_over_the_same_tasks(make_record: MakeRecord) -> None:
+    """On `c` two of four have no ratio, since they ran on another machine; one of them has none on `b`, either."""
+    held, elsewhere = [], {("c", "gelu"), ("c", "sine"), ("b", "sine")}
+    for task, times in {"a": 2.0, "b": 3.0, "c": 5.0}.items():
+        for name in ("relu", "gelu", "silu", "sine"):
+            record = make_record(task, name, train=times if name != "relu" else 1.0)
+            machine = record.machine.model_copy(update={"cpu": "another"} if (task, name) in elsewhere else {})
+            held.append(record.model_copy(update={"machine": machine}))
+    found = costs_of(held)
+    assert {name: found[name].time for name in ("gelu", "silu", "sine")} == pytest.approx(
+        {"gelu": 2.0, "silu": 2.0, "sine": 2.0}
+    )
+    without = [record for record in held if record.task.name != "a"]
+    found = costs_of(without)
+    assert found["gelu"].time == found["silu"].time == pytest.approx(3.0)
+    assert found["sine"].time is None
+    (board,) = make_boards(without)
+    assert [table.task.name for table in timed(board, rank_board(board))] == ["b"]
 
 
 def test_memory_is_the_geometric_mean_over_tasks(make_record: MakeRecord) -> None:
@@ -71,7 +99,7 @@ def test_another_machine_has_no_ratio(make_record: MakeRecord) -> None:
     other = make_record("t", "gelu", score=99.0)
     other = other.model_copy(update={"machine": other.machine.model_copy(update={"cpu": "another"})})
     found = costs_of([make_record("t", "relu"), other])["gelu"]
-    assert (found.time, found.memory, found.tasks, found.frontier) == (None, None, 0, False)
+    assert (found.time, found.memory, found.frontier) == (None, None, False)
 
 
 def test_the_front_of_a_board_is_of_mean_log_ratio_and_time(make_record: MakeRecord) -> None:
@@ -84,8 +112,7 @@ def test_only_ranked_rows_are_on_the_front(make_record: MakeRecord) -> None:
     held = [make_record(task, "relu", score=60.0) for task in ("a", "b")]
     held.append(make_record("a", "gelu", score=99.0, train=0.1))
     found = costs_of(held)
-    assert not found["gelu"].frontier
-    assert found["gelu"].time == pytest.approx(0.05)
+    assert found["gelu"] == Cost(flops=1, time=None, memory=None, frontier=False)
 
 
 def test_a_row_at_chance_is_not_put_on_the_front_by_its_lab(make_record: MakeRecord) -> None:
