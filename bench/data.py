@@ -138,11 +138,13 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
             home.symlink_to(found.resolve(), target_is_directory=True)  # too big to be copied
             print(f"{name}: {home} is a link to {found}")
             return
+        packed = ""
         if found.is_file():
-            found = _unpack(found, source, place / "unpacked")
+            packed = str(found) if origin else source.address
+            found = _unpack(found, packed, source, place / "unpacked")
         if source.cut:
-            found = _cut(name, source.cut, found, place / "cut")
-        summary = _verified(name, source, found)
+            found = _cut(name, source.cut, found, packed, place / "cut")
+        summary = _verified(name, source, found, packed)
         if wrong:
             aside = _replace(wrong, found, home)
             kept = f"; what lay there is kept in {', '.join(map(str, aside))}" if aside else ""
@@ -156,11 +158,11 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
     print(f"{name}: laid out in {home}, {summary}")
 
 
-def _cut(name: str, cut: Callable[[Path, Path], Path], found: Path, place: Path) -> Path:
+def _cut(name: str, cut: Callable[[Path, Path], Path], found: Path, packed: str, place: Path) -> Path:
     try:
         return cut(found, place)
     except MissingData as error:
-        raise DataError(f"{name}: {error}") from None
+        raise DataError(f"{name}: {str(error).replace(str(found), packed or str(found))}") from None
 
 
 def _how(name: str, source: Source) -> str:
@@ -205,7 +207,7 @@ def _fetch(name: str, source: Source, place: Path) -> Path:
     return target
 
 
-def _unpack(archive: Path, source: Source, place: Path) -> Path:
+def _unpack(archive: Path, known_as: str, source: Source, place: Path) -> Path:
     """Unpack an archive without letting it write outside of `place`; returns the data set's folder."""
     try:
         if zipfile.is_zipfile(archive):
@@ -221,13 +223,13 @@ def _unpack(archive: Path, source: Source, place: Path) -> Path:
     except OSError as error:
         if error.errno is not None:  # of the file system, not of what the archive holds
             raise
-        raise _no_archive(archive, source, error) from None
+        raise _no_archive(known_as, source, error) from None
     except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError) as error:
-        raise _no_archive(archive, source, error) from None
+        raise _no_archive(known_as, source, error) from None
     for folder in (source.folder, source.inside):
         if folder and (place / folder).is_dir():
             return place / folder
-    raise DataError(f"{archive} holds no folder {source.folder}: it is not {source.archive}")
+    raise DataError(f"{known_as} holds no folder {source.folder}: it is not {source.archive}")
 
 
 def _check_members(packed: tarfile.TarFile, place: Path) -> None:
@@ -243,19 +245,23 @@ def _check_members(packed: tarfile.TarFile, place: Path) -> None:
             raise tarfile.TarError(f"{entry.name} in it would lie outside the destination")
 
 
-def _no_archive(archive: Path, source: Source, error: Exception) -> DataError:
+def _no_archive(archive: str, source: Source, error: Exception) -> DataError:
     reason = str(error).partition("\n")[0].rstrip(":")  # tarfile goes on with a line a method
     return DataError(f"{archive} is no archive that can be unpacked ({reason}): get {source.archive} again")
 
 
-def _verified(name: str, source: Source, folder: Path) -> str:
+def _verified(name: str, source: Source, folder: Path, packed: str = "") -> str:
     """Check every file or folder that has a published checksum.
+
+    Args:
+        packed: the archive that the folder was unpacked from, in a place that the user does not know.
 
     Raises:
         DataError: one is absent or differs, and is no file that may be made anew.
     """
     for file, fault in _faults(source, folder).items():
-        raise DataError(f"{name}: {folder / file} {fault}; bring a good copy with --from or --download")
+        where = f"{file} in {packed}" if packed else folder / file
+        raise DataError(f"{name}: {where} {fault}; bring a good copy with --from or --download")
     facts = dataset(source)
     if not facts.checksums:
         return "no checksums are published for it"

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import shutil
 import tarfile
 import urllib.request
@@ -219,6 +220,20 @@ def test_a_damaged_file_is_replaced(
     assert "batch_1, raw/batch_2 replaced" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("download", [False, True])
+def test_an_archive_with_a_wrong_file_is_called_what_the_user_calls_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, download: bool
+) -> None:
+    packed = archive(tmp_path / "web", {**FILES, "batch_1": b"forged"})
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(packed.read_bytes()))
+    known_as = data.SOURCES["toy"].address if download else packed
+    with pytest.raises(DataError, match=re.escape(f"toy: batch_1 in {known_as} has the wrong checksum")):
+        prepare(["toy"], tmp_path / "data", None if download else packed, download=download)
+    packed.write_text("<html>")
+    with pytest.raises(DataError, match=re.escape(f"{known_as} is no archive")):
+        prepare(["toy"], tmp_path / "data", None if download else packed, download=download)
+
+
 def test_a_damaged_file_is_not_replaced_by_another_one(tmp_path: Path) -> None:
     home = folder(tmp_path / "data", {**FILES, "batch_1": b"forged"})
     with pytest.raises(DataError, match="wrong checksum"):
@@ -253,6 +268,16 @@ def test_a_subset_is_cut_and_verified(small: Path, tmp_path: Path, kind: str, mo
     prepare(["tiny"], tmp_path / "data", origins.get(kind), download=kind == "download")
     assert laid_out(tmp_path / "data" / "tiny") == due
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["tiny"]
+
+
+def test_an_archive_that_lacks_an_image_is_called_what_the_user_calls_it(small: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "cut.zip"
+    with zipfile.ZipFile(packed, "w") as written:
+        for file, content in laid_out(small).items():
+            if not file.endswith("_0.JPEG"):
+                written.writestr(f"tiny-imagenet-200/{file}", content)
+    with pytest.raises(DataError, match=re.escape(f"tiny: {packed}/train/n01/images/n01_0.JPEG is not there")):
+        prepare(["tiny"], tmp_path / "data", packed, download=False)
 
 
 def test_a_damaged_folder_is_replaced(small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
