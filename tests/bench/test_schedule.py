@@ -18,6 +18,7 @@ from bench.pool import Conditions, Local
 from bench.progress import Lines
 from bench.run import Runner, Summary
 from bench.schedule import Schedule, kind_of
+from bench.session import _go_on
 from bench.store import Store
 from tasks import Task
 
@@ -104,6 +105,9 @@ def test_the_most_valuable_cells_come_first_and_what_does_not_fit_waits(
     assert {record.activation.name for record in summary.recorded} == {"relu", "gelu", "silu"}
     assert {cell.activation.name for cell in summary.waiting} == {"elu"}
     assert (summary.left, summary.interrupted) == (2, False)
+    stuck = Summary(waiting=summary.waiting)
+    assert _go_on(stuck, schedule, "15m") == "a longer limit starts some, from about 11250s on"
+    assert _go_on(stuck, schedule, "4h") == "a longer limit starts some", "one was started and took longer than that"
 
 
 def test_the_kind_of_a_machine(monkeypatch: pytest.MonkeyPatch) -> None:
