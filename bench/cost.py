@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from bench.compare import LAB, Board, Row, TaskTable
+from bench.compare import BASELINE, LAB, Board, Row, TaskTable
 from bench.overall import Overall
 
 Ratio = Callable[[Row], float | None]
@@ -53,16 +53,19 @@ def costs(board: Board, overall: Sequence[Overall]) -> dict[str, Cost]:
 
 
 def timed(board: Board, overall: Sequence[Overall], ratio: Ratio = TIME) -> tuple[TaskTable, ...]:
-    """The tasks that a mean ratio is over: of the real ones, or of the lab where there are no others, those on which
-    the most rows of the ranking have it, so that what is held against each other is over the same tasks."""
+    """The tasks that a mean ratio is over, so that what is held against each other is over the same ones.
+
+    Of the tasks of the field, or of the lab where there are no others, those that make the largest table of tasks and
+    ranked rows without a gap. ReLU's ratio to itself does not count.
+    """
     tables = [table for table in board.tables if table.task.family != LAB] or list(board.tables)
-    asked = [row.label for row in overall if row.rank is not None] or list(board.labels)
+    asked = {row.label for row in overall if row.rank is not None} or set(board.labels)
     known = {
-        table.task.name: sum(label in table.by_label and ratio(table.by_label[label]) is not None for label in asked)
+        table.task.name: {row.label for row in table.rows if row.label in asked and ratio(row) is not None} - {BASELINE}
         for table in tables
     }
-    most = max(known.values(), default=0)
-    return tuple(table for table in tables if 0 < known[table.task.name] == most)
+    wholes = [(rows, [table for table in tables if rows <= known[table.task.name]]) for rows in known.values() if rows]
+    return tuple(max(wholes, key=lambda whole: (len(whole[0]) * len(whole[1]), len(whole[0])), default=(set(), []))[1])
 
 
 def frontier_of(rows: Sequence[Row], higher_is_better: bool) -> set[str]:

@@ -138,13 +138,15 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
             home.symlink_to(found.resolve(), target_is_directory=True)  # too big to be copied
             print(f"{name}: {home} is a link to {found}")
             return
-        packed = ""
+        known_as = str(found) if origin else source.address
+        within = ""
         if found.is_file():
-            packed = str(found) if origin else source.address
-            found = _unpack(found, packed, source, place / "unpacked")
+            within = known_as
+            found = _unpack(found, known_as, source, place / "unpacked")
         if source.cut:
-            found = _cut(name, source.cut, found, packed, place / "cut")
-        summary = _verified(name, source, found, packed)
+            found = _cut(name, source.cut, found, known_as, place / "cut")
+            within = f"what is cut from {known_as}"
+        summary = _verified(name, source, found, within)
         if wrong:
             aside = _replace(wrong, found, home)
             kept = f"; what lay there is kept in {', '.join(map(str, aside))}" if aside else ""
@@ -158,11 +160,11 @@ def _bring(name: str, source: Source, data: Path, origin: Path | None, download:
     print(f"{name}: laid out in {home}, {summary}")
 
 
-def _cut(name: str, cut: Callable[[Path, Path], Path], found: Path, packed: str, place: Path) -> Path:
+def _cut(name: str, cut: Callable[[Path, Path], Path], found: Path, known_as: str, place: Path) -> Path:
     try:
         return cut(found, place)
     except MissingData as error:
-        raise DataError(f"{name}: {str(error).replace(str(found), packed or str(found))}") from None
+        raise DataError(f"{name}: in {known_as} {str(error).replace(f'{found}{os.sep}', '')}") from None
 
 
 def _how(name: str, source: Source) -> str:
@@ -250,17 +252,17 @@ def _no_archive(archive: str, source: Source, error: Exception) -> DataError:
     return DataError(f"{archive} is no archive that can be unpacked ({reason}): get {source.archive} again")
 
 
-def _verified(name: str, source: Source, folder: Path, packed: str = "") -> str:
+def _verified(name: str, source: Source, folder: Path, within: str = "") -> str:
     """Check every file or folder that has a published checksum.
 
     Args:
-        packed: the archive that the folder was unpacked from, in a place that the user does not know.
+        within: what the folder was made from, where it lies in a place that the user does not know.
 
     Raises:
         DataError: one is absent or differs, and is no file that may be made anew.
     """
     for file, fault in _faults(source, folder).items():
-        where = f"{file} in {packed}" if packed else folder / file
+        where = f"{file} in {within}" if within else folder / file
         raise DataError(f"{name}: {where} {fault}; bring a good copy with --from or --download")
     facts = dataset(source)
     if not facts.checksums:

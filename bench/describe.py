@@ -161,10 +161,18 @@ def glance(evidence: Evidence) -> Iterator[str]:
 
 def _costed(evidence: Evidence) -> Iterator[str]:
     """Which tasks the costs of the ranking are over."""
-    for what, ratio in (("Time", TIME), ("Memory", MEMORY)):
+    for what, ratio in (("time", TIME), ("memory", MEMORY)):
         names = [table.task.name for table in timed(evidence.board, evidence.overall, ratio)]
         if names and len(evidence.board.tables) > 1:
-            yield f"{what} of training is over {', '.join(names[:MOST_NAMED])}{_more(len(names) - MOST_NAMED)}."
+            shown = f"{', '.join(names[:MOST_NAMED])}{_more(len(names) - MOST_NAMED)}"
+            yield f"The ranking's {what} is a mean over {shown}."
+
+
+def beyond_the_grid(tables: Sequence[TaskTable]) -> str:
+    """Whose learning rate the grid may have cut off, as a sentence; empty where it cut off none."""
+    rows = [row for table in tables for row in table.rows if row.records[0].tuning]
+    edge = sorted({row.label for row in rows if row.records[0].tuning and row.records[0].tuning.at_edge})
+    return f"A better rate may lie beyond the grid for {', '.join(edge)}, which chose its edge." if edge else ""
 
 
 def weights(board: Board) -> Iterator[str]:

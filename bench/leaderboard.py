@@ -40,10 +40,11 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   than half of the activations were run on, or learn, do not count, and "At a glance" names them; asked are the regular
   activations, those with 5 pairs on at least half of the tasks on which any has as many.
 * **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
-  time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise (CLRS-30 and molhiv: of
-  a GPU alone). Compilation does not count; the earlier records of CLRS-30 hold it and have no ratio of time. The
-  ranking's are means over the tasks of the field, families alike, on which the most ranked rows have a ratio; "At a
-  glance" names them. ◆ marks what no other row beats in both quality and time.
+  time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise (molhiv: of a GPU alone;
+  CLRS-30: none). Compilation does not count; the earlier records of CLRS-30 hold it and have no ratio of time. The
+  ranking's are means over the tasks of the field, families alike, that make the largest table of tasks and rows
+  without a gap; "At a glance" names them, and a row that lacks one has no mean. ◆ marks what no other row beats in
+  both quality and time.
 * **Profiles** (`smoke`, `cpu`, `small`, `paper`) are budgets, and **tracks** say whether the data is the real
   benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows published
   protocols, where a task has one; there its ReLU row is held against the published number.

@@ -96,11 +96,9 @@ def _tuned(task: TaskJudgement, label: str) -> list[str]:
 
 def _budget(task: TaskJudgement) -> str:
     """The budget that every re-tuned row had, and whom the grid cut off."""
-    chosen = {row.label: row.records[0].tuning for row in task.table.rows}
-    budgets = sorted({tuning.budget for tuning in chosen.values() if tuning})
-    edge = sorted(label for label, tuning in chosen.items() if tuning and tuning.at_edge)
-    cut = f" A better rate may lie beyond the grid for {', '.join(edge)}, which chose its edge." if edge else ""
-    return f"learning rate {'; '.join(budgets)}; {count_of(len(task.rows), 'activation')}.{cut}"
+    budgets = sorted({row.records[0].tuning.budget for row in task.table.rows if row.records[0].tuning})
+    said = f"learning rate {'; '.join(budgets)}; {count_of(len(task.rows), 'activation')}."
+    return f"{said} {describe.beyond_the_grid([task.table])}".rstrip()
 
 
 def _mark(row: Row, table: TaskTable) -> str:

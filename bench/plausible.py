@@ -79,9 +79,12 @@ def _cost_faults(record: Record) -> list[str]:
     longest = 1.01 * times.total  # two clocks are read, one after the other
     found += [
         f"took longer to {name} ({given[name]:g} s) than in all ({times.total:g} s): {AGAIN}"
-        for name in ("train", "eval")
+        for name in ("train", "eval", "compile")
         if name in given and given[name] > longest
     ]
+    parts = math.fsum(given.get(name, 0.0) for name in ("train", "eval", "compile"))
+    if not found and parts > longest:
+        found.append(f"took longer in its parts ({parts:g} s) than in all ({times.total:g} s): {AGAIN}")
     cores = max(record.machine.cores, record.machine.threads)
     if given.get("train_cpu", 0.0) > cores * min(longest, 1.5 * given.get("train", longest)) + 1:
         found.append(f"took more processor time than {cores} cores have: {AGAIN}")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bench.records import Record
 
 COMPILED_WITHIN = ("clrs30",)
 """Families whose training time held the compilation of their programs, until that was timed apart."""
-HOARDED = ("clrs30", "molecules")
-"""Families in which the memory of a process on a CPU says little of the network in work: jax keeps the programs of
-those before it, and oneDNN one kernel for torch's GELU and every size of a batch, up to 1,024."""
+HOARDED: Mapping[str, Sequence[str]] = {"cpu": ("clrs30", "molecules"), "cuda": ("clrs30",)}
+"""Families in which peak memory on a device says little of the network in work. Of jax's it cannot be started anew, and
+its programs are kept; on a CPU oneDNN keeps a kernel for torch's GELU and every size of a batch, up to 1,024."""
 ONE_DAY = timedelta(days=1)
 
 
@@ -70,6 +70,6 @@ def _training_time(record: Record) -> float | None:
 def _peak_memory(record: Record) -> float | None:
     """Of the GPU, or of the whole process on a CPU."""
     machine = record.machine
-    if machine.device == "cuda":
-        return machine.peak_gpu_memory_mib
-    return None if record.task.family in HOARDED else machine.peak_memory_mib
+    if record.task.family in HOARDED[machine.device]:
+        return None
+    return machine.peak_memory_mib if machine.device == "cpu" else machine.peak_gpu_memory_mib

@@ -27,9 +27,18 @@ def _count(event: str, duration_secs: float, **_: str | int) -> None:
 monitoring.register_event_duration_secs_listener(_count)
 
 
+def hears() -> bool:
+    """Whether jax has told of any program yet: another version of it may report them by another name."""
+    return _made > 0
+
+
 @contextmanager
 def if_compiled(stopwatch: Stopwatch) -> Iterator[None]:
-    """Count this block on `stopwatch`, but only where jax makes a program in it; a run of that program is included."""
+    """Count this block on `stopwatch`, but only where jax makes a program in it.
+
+    Where jax hands its work over and does not wait, the run of that program does not count, and what is still running
+    from the step before does.
+    """
     before, wall, cpu = _made, stopwatch.wall, stopwatch.cpu
     with stopwatch:
         yield

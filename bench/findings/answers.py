@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from bench import describe
 from bench.compare import BASELINE, LAB
 from bench.evidence import Evidence
 from bench.findings.collapse import KEPT, Fate, OnTask, State, fates
@@ -98,7 +99,7 @@ def periodic(evidence: Evidence) -> Answer | None:
     if found is None:
         return None
     sentences = [_place(found, place) for place in ("field", LAB)]
-    tables = [_contrasts(found), _by_task(found), *_by_aggregate(found)]
+    tables = [_contrasts(found), _by_task(found), *_by_aggregate(found), *_about_the_rates(evidence, found)]
     if found.left_out:
         tables.append(f"Left out: {'; '.join(found.left_out)}.\n")
     return Answer(" ".join(sentence for sentence in sentences if sentence), "\n".join(tables))
@@ -171,9 +172,24 @@ def _by_aggregate(found: Outside) -> list[str]:
     names = [name for name in (*AGGREGATES, RETUNED) if any(name in one.otherwise for one in held)]
     rows = [[one.function, one.other, one.mean or "", *(one.otherwise.get(name, "") for name in names)] for one in held]
     head = ["function", "against", "geometric mean (the score)", *names]
-    also = ", and with each function's learning rate re-tuned" if RETUNED in names else ""
-    title = f"{LAB.capitalize()}, by other means over its problems{also}:"
-    return [f"{title}\n\n{markdown(head, rows)}"] if rows else []
+    titles = []
+    if any(name in AGGREGATES for name in names):
+        titles.append("by other means over its problems")
+    if RETUNED in names:
+        titles.append("with each function's learning rate re-tuned")
+    return [f"{LAB.capitalize()}, {' and '.join(titles)}:\n\n{markdown(head, rows)}"] if rows else []
+
+
+def _about_the_rates(evidence: Evidence, found: Outside) -> list[str]:
+    """What to know of the column of re-tuned rates; nothing without it."""
+    if evidence.tuned is None or not any(RETUNED in one.otherwise for one in found.contrasts):
+        return []
+    in_it = {task.table.task.name for one in found.contrasts if RETUNED in one.otherwise for task in one.counted}
+    compared = {name for one in found.contrasts for name in (one.function, one.other)}
+    tables = [table for table in evidence.tuned.board.tables if table.task.name in in_it]
+    only = [replace(table, rows=tuple(row for row in table.rows if row.label in compared)) for table in tables]
+    said = f"Re-tuned: {FEWEST_PAIRS} pairs or more a task. {describe.beyond_the_grid(only)}".rstrip()
+    return [f"{said}\n"]
 
 
 def statistics(evidence: Evidence) -> Answer | None:

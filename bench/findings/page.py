@@ -41,7 +41,8 @@ HOURS = """\
 
 A row a task and kind of worker: cells with a score, seconds a cell (a worker's start and what failed cells took are
 spread over them), cells an hour of one worker, and the shares of that time in the training loop and in evaluations.
-The rest is start, data, compilation and writing. By the clock, whatever else the machine did meanwhile.
+The rest is start, data, compilation (in CLRS-30's earlier records a part of the training loop) and writing. By the
+clock, whatever else the machine did meanwhile.
 """
 
 ANCHORS = """\

@@ -4,8 +4,10 @@ import math
 
 import pytest
 
+from bench import describe
 from bench.compare import make_boards, make_table
 from bench.cost import Cost, costs, frontier, frontier_of, timed
+from bench.evidence import gather
 from bench.overall import rank_board
 from bench.records import Record
 
@@ -53,24 +55,62 @@ def test_families_weigh_the_same_and_the_lab_nothing(make_record: MakeRecord) ->
     assert costs_of(only_lab)["gelu"].time == pytest.approx(1000.0)
 
 
+def gaps(make_record: MakeRecord, tasks: str, names: str, without: set[tuple[str, str]]) -> list[Record]:
+    """ReLU, and functions named by a letter that take as many times as long as the task's place says, but for those
+    that ran on another machine."""
+    held = []
+    for place, task in enumerate(tasks, start=2):
+        held.append(make_record(task, "relu", train=1.0))
+        for name in names:
+            record = make_record(task, name, train=float(place))
+            cpu = "another" if (task, name) in without else record.machine.cpu
+            held.append(record.model_copy(update={"machine": record.machine.model_copy(update={"cpu": cpu})}))
+    return held
+
+
+def times(held: list[Record]) -> tuple[list[str], dict[str, float | None]]:
+    """The tasks that times are over, and the time of every function but ReLU."""
+    (board,) = make_boards(held)
+    overall = rank_board(board)
+    found = {label: cost.time for label, cost in costs(board, overall).items() if label != "relu"}
+    return [table.task.name for table in timed(board, overall)], found
+
+
 def test_rows_are_compared_over_the_same_tasks(make_record: MakeRecord) -> None:
-    """On `c` two of four have no ratio, since they ran on another machine; one of them has none on `b`, either."""
-    held, elsewhere = [], {("c", "gelu"), ("c", "sine"), ("b", "sine")}
-    for task, times in {"a": 2.0, "b": 3.0, "c": 5.0}.items():
-        for name in ("relu", "gelu", "silu", "sine"):
-            record = make_record(task, name, train=times if name != "relu" else 1.0)
-            machine = record.machine.model_copy(update={"cpu": "another"} if (task, name) in elsewhere else {})
-            held.append(record.model_copy(update={"machine": machine}))
-    found = costs_of(held)
-    assert {name: found[name].time for name in ("gelu", "silu", "sine")} == pytest.approx(
-        {"gelu": 2.0, "silu": 2.0, "sine": 2.0}
-    )
-    without = [record for record in held if record.task.name != "a"]
-    found = costs_of(without)
-    assert found["gelu"].time == found["silu"].time == pytest.approx(3.0)
-    assert found["sine"].time is None
-    (board,) = make_boards(without)
-    assert [table.task.name for table in timed(board, rank_board(board))] == ["b"]
+    tasks, found = times(gaps(make_record, "abc", "pqr", {("c", "p"), ("c", "q")}))
+    assert tasks == ["a", "b"]
+    assert found == pytest.approx(dict.fromkeys("pqr", math.sqrt(6)))
+    tasks, found = times(gaps(make_record, "abc", "pqr", {("c", "p"), ("c", "q"), ("b", "r"), ("c", "r")}))
+    assert tasks == ["a", "b"]
+    assert found == pytest.approx({"p": math.sqrt(6), "q": math.sqrt(6), "r": None})
+
+
+def test_gaps_that_do_not_overlap_leave_the_larger_part(make_record: MakeRecord) -> None:
+    """Counted task by task, `a` and `b` were alike, and nobody had both."""
+    tasks, found = times(gaps(make_record, "ab", "pqrs", {("a", "p"), ("a", "q"), ("b", "r"), ("b", "s")}))
+    assert tasks == ["a"]
+    assert found == {"p": None, "q": None, "r": 2.0, "s": 2.0}
+
+
+def test_a_board_says_what_its_costs_are_over(make_record: MakeRecord) -> None:
+    (evidence,) = gather(gaps(make_record, "abc", "pq", {("c", "p"), ("c", "q")}))
+    said = list(describe.glance(evidence))
+    assert "The ranking's time is a mean over a, b." in said
+    assert "The ranking's memory is a mean over a, b." in said
+    (alone,) = gather(gaps(make_record, "a", "pq", set()))
+    assert not any("is a mean over" in line for line in describe.glance(alone)), "there is one task"
+
+
+def test_one_row_does_not_take_tasks_from_all_others(make_record: MakeRecord) -> None:
+    tasks, found = times(gaps(make_record, "abcdef", "pqrs", {(task, "s") for task in "bcdef"}))
+    assert tasks == list("abcdef")
+    assert found["s"] is None
+    assert found["p"] == pytest.approx(math.prod(range(2, 8)) ** (1 / 6))
+
+
+def test_relu_alone_is_compared_with_nothing(make_record: MakeRecord) -> None:
+    tasks, found = times(gaps(make_record, "ab", "p", {("a", "p"), ("b", "p")}))
+    assert (tasks, found) == ([], {"p": None})
 
 
 def test_memory_is_the_geometric_mean_over_tasks(make_record: MakeRecord) -> None:

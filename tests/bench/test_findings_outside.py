@@ -9,7 +9,7 @@ from scipy import stats
 
 from bench.findings import render_findings
 from bench.findings.outside import Contrast, outside
-from bench.records import Record
+from bench.records import Record, Tuning
 
 from .conftest import MakeRecord
 from .small_boards import CHANCE, LOG, RELU, board_of, evidence_of, four, records
@@ -119,16 +119,42 @@ def test_the_lab_with_learning_rates_tuned_anew(make_record: MakeRecord) -> None
         again = evidence_of(records(make_record, task, tuned, "lab", **LOG))
         return render_findings([replace(evidence_of(held), tuned=again)])
 
-    title = "Lab, by other means over its problems, and with each function's learning rate re-tuned:"
+    title = "Lab, with each function's learning rate re-tuned:"
     assert "not told by" not in text(four(sine=-1))
     told = text(worse)
     assert title in told
     assert "| re-tuned rates" in told
     assert "gelu-sine is better than relu (+2.303 [" in told
     assert "; not told by the re-tuned rates)" in told
+    assert "Re-tuned: 5 pairs or more a task.\n" in told
     assert title not in text(few)
     assert title not in text(worse, task="other")
     assert title in text(without_gelu), "pairs with ReLU need no GELU"
+    held = measured(make_record, plain=100, median=10)
+    assert "Lab, by other means over its problems and with each function's learning rate re-tuned:" in text(worse)
+
+
+def test_who_chose_the_edge_of_the_grid_is_said_beside_the_re_tuned_answer(make_record: MakeRecord) -> None:
+    held, again = records(make_record, "l", four(sine=-1), "lab", **LOG), []
+    for record in records(make_record, "l", {**four(sine=2), "silu": RELU}, "lab", **LOG):
+        chosen = 2.0 if record.activation.name in ("gelu-sine", "silu") else 1.0
+        tuning = Tuning(
+            lr="lr",
+            base=0.1,
+            factors=(0.5, 1.0, 2.0),
+            seeds=(1000,),
+            metric="loss",
+            higher_is_better=False,
+            trials={},
+            means=tuple(abs(factor - chosen) for factor in (0.5, 1.0, 2.0)),
+            chosen=chosen,
+        )
+        again.append(record.model_copy(update={"tuning": tuning}))
+    told = render_findings([replace(evidence_of(held), tuned=evidence_of(again))])
+    assert (
+        "Re-tuned: 5 pairs or more a task. A better rate may lie beyond the grid for gelu-sine, which chose its edge.\n"
+        in told
+    )
 
 
 def test_a_record_without_other_means_leaves_them_out(make_record: MakeRecord) -> None:

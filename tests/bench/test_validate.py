@@ -113,6 +113,11 @@ FORGERIES: dict[str, tuple[Callable[[Fields], None], str]] = {
     "no total": (merged(times={"total": 0.0}), r"\(total 0 s\)"),
     "infinite time": (merged(times={"train": "Infinity"}), r"\(train inf s\)"),
     "part above the whole": (merged(times={"train": 99.0, "total": 60.0}), r"longer to train \(99 s\) than in all"),
+    "compiled above the whole": (merged(times={"compile": 999.0}), r"longer to compile \(999 s\) than in all"),
+    "parts above the whole": (
+        merged(times={"train": 50.0, "train_cpu": 50.0, "eval": 50.0, "total": 60.0}),
+        r"longer in its parts \(100 s\) than in all \(60 s\)",
+    ),
     "too many cores": (merged(times={"train_cpu": 999.0}), "more processor time than 2 cores have"),
     "more than its training": (
         merged(times={"train": 10.0, "train_cpu": 32.0, "total": 100.0}),

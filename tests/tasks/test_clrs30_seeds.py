@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -15,10 +17,11 @@ import tasks
 from activations import get
 from tasks import Context, Diverged, Measurement, clrs30, clrs_data, clrs_stream
 from tasks.clrs30 import Recipe
+from tasks.stopwatch import Stopwatch
 
 clrs_data.import_clrs()
 
-from tasks import clrs_seeds, clrs_shapes, clrs_train  # noqa: E402  (they import clrs)
+from tasks import clrs_compile, clrs_seeds, clrs_shapes, clrs_train  # noqa: E402  (they import clrs)
 
 pytestmark = pytest.mark.filterwarnings("ignore:jax.nn.one_hot input should be integer:DeprecationWarning")  # clrs
 
@@ -119,6 +122,50 @@ def test_progress_is_the_mean_of_the_seeds_and_times_are_equal_shares() -> None:
     for end in ends:
         same = measured(end)
         assert (same.train_seconds, same.eval_seconds) == (first.train_seconds, first.eval_seconds)
+
+
+@pytest.mark.parametrize("module", [clrs_train, clrs_seeds])
+def test_only_the_steps_that_make_a_program_are_charged_to_compilation(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    charged: list[bool] = []
+
+    @contextmanager
+    def spy(stopwatch: Stopwatch) -> Iterator[None]:
+        before = stopwatch.cpu
+        with clrs_compile.if_compiled(stopwatch):
+            yield
+        charged.append(stopwatch.cpu != before)
+
+    monkeypatch.setattr(module, "if_compiled", spy)
+    clrs_train._latest.clear()
+    for expected in ([True, *[False] * (TINY.steps - 1)], [False] * TINY.steps):
+        charged.clear()
+        if module is clrs_seeds:
+            together("minimum", get("relu"))
+        else:
+            task("minimum").run(get("relu"), 0, TINY, Context())
+        assert charged == expected
+
+
+def test_seeds_share_what_their_program_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    watches, loop = clrs_train.Watches(), Stopwatch()
+    for watch, wall, cpu in (
+        (loop, 20.0, 30.0),
+        (watches.compiling, 8.0, 12.0),
+        (watches.validating, 2.0, 3.0),
+        (watches.testing, 1.0, 1.0),
+    ):
+        watch.wall, watch.cpu = wall, cpu
+    plain = task("minimum").run(get("relu"), 0, TINY, Context())
+
+    def times() -> tuple[float, ...]:
+        end = watches.put_into(plain, loop, seeds=2)
+        return end.train_seconds, end.train_cpu_seconds, end.eval_seconds, end.compile_seconds
+
+    assert times() == (5.0, 7.5, 1.5, 4.0)
+    monkeypatch.setattr(clrs_compile, "_made", 0)
+    assert times() == (5.0, 7.5, 1.5, 0.0), "a jax that tells nothing: compilation is within the training"
 
 
 class Poisoned:
