@@ -56,7 +56,8 @@ def timed(board: Board, overall: Sequence[Overall], ratio: Ratio = TIME) -> tupl
     """The tasks that a mean ratio is over, so that what is held against each other is over the same ones.
 
     Of the tasks of the field, or of the lab where there are no others, those that make the largest table of tasks and
-    ranked rows without a gap. ReLU's ratio to itself does not count.
+    ranked rows without a gap, where rows count twice (tasks times rows squared): a few rows with many tasks should not
+    take their numbers from all others. ReLU's ratio to itself does not count.
     """
     tables = [table for table in board.tables if table.task.family != LAB] or list(board.tables)
     asked = {row.label for row in overall if row.rank is not None} or set(board.labels)
@@ -65,7 +66,9 @@ def timed(board: Board, overall: Sequence[Overall], ratio: Ratio = TIME) -> tupl
         for table in tables
     }
     wholes = [(rows, [table for table in tables if rows <= known[table.task.name]]) for rows in known.values() if rows]
-    return tuple(max(wholes, key=lambda whole: (len(whole[0]) * len(whole[1]), len(whole[0])), default=(set(), []))[1])
+    return tuple(
+        max(wholes, key=lambda whole: (len(whole[0]) ** 2 * len(whole[1]), len(whole[0])), default=(set(), []))[1]
+    )
 
 
 def frontier_of(rows: Sequence[Row], higher_is_better: bool) -> set[str]:
