@@ -26,6 +26,8 @@ KINDS = (
     "Functions that look at the statistics of a batch or of features (not pointwise) beside pointwise ones, in the lab "
     "and in the field: log-ratios to ReLU, families weigh the same"
 )
+FEWEST_ANCHORING = 3
+"""Seeds of ReLU below which its mean is not held against a published one: bands are made for means."""
 MORE_PAIRS = (5, 10, 20)
 """Numbers of pairs for which a table says what they would show."""
 
@@ -59,11 +61,14 @@ def anchor(table: TaskTable) -> tuple[str, str]:
     relu = table.by_label.get(BASELINE)
     if relu is None or relu.score is None or relu.failures:
         return "not anchored", f"not anchored: ReLU has no complete score here; published: {published}"
-    inside = reference.low <= relu.score.mean <= reference.high
-    word = "anchored" if inside else "not anchored"
     bounds = f"{number(reference.low, metric)} to {number(reference.high, metric)}"
     score = with_spread(relu.score, metric)
-    return word, f"{word}: ReLU scores {score}, accepted is {bounds}; published: {published}"
+    if relu.score.n < FEWEST_ANCHORING:
+        word, accepted = "too few seeds", f"accepted is {bounds} for a mean of {FEWEST_ANCHORING} or more"
+    else:
+        inside = reference.low <= relu.score.mean <= reference.high
+        word, accepted = "anchored" if inside else "not anchored", f"accepted is {bounds}"
+    return word, f"{word}: ReLU scores {score}, {accepted}; published: {published}"
 
 
 def checksums(records: Sequence[Record]) -> str:

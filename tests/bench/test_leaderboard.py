@@ -167,14 +167,17 @@ def test_what_is_missing_is_named(records: list[Record]) -> None:
 def test_a_reference_is_held_against_relu_under_paper_only(make_record: MakeRecord) -> None:
     reference = {"value": 95.0, "low": 94.0, "high": 96.0, "source": "a paper"}
 
-    def anchor(score: float, profile: str = "paper") -> str:
-        text = board([make_record("t", "relu", 0, score, profile=profile, reference=reference)])
-        return next(line for line in text.splitlines() if line.startswith("* Anchor"))
+    def anchor(*scores: float, profile: str = "paper") -> str:
+        cells = [
+            make_record("t", "relu", n, score, profile=profile, reference=reference) for n, score in enumerate(scores)
+        ]
+        return next(line for line in board(cells).splitlines() if line.startswith("* Anchor"))
 
-    assert "Anchor: anchored: ReLU scores 94.50 (1), accepted is 94.00 to 96.00" in anchor(94.5)
-    assert "Anchor: not anchored" in anchor(93.9)
-    assert "Anchor: not anchored" in anchor(96.1)
-    assert "not the published protocol" in anchor(94.5, "cpu")
+    assert "Anchor: anchored: ReLU scores 94.50 ± 0.50 (3), accepted is 94.00 to 96.00" in anchor(94.0, 94.5, 95.0)
+    assert "Anchor: not anchored" in anchor(93.8, 93.9, 94.0)
+    assert "Anchor: not anchored" in anchor(96.0, 96.1, 96.2)
+    assert "Anchor: too few seeds: ReLU scores 94.25 ± 0.35 (2), accepted is 94.00 to 96.00 for" in anchor(94.0, 94.5)
+    assert "not the published protocol" in anchor(94.0, 94.5, 95.0, profile="cpu")
 
 
 def test_text_of_strangers_cannot_break_a_table(make_record: MakeRecord) -> None:
