@@ -184,11 +184,15 @@ class Board:
         )
 
     def hardly_learned(self, table: TaskTable) -> bool:
-        """Whether fewer than half of the regular activations that have a score on a task learn it, or of all where none
-        has: what happens near a guess says little of them."""
-        scored = [row.label for row in table.rows if row.score is not None]
-        asked = [label for label in scored if label in self.regulars] or scored
+        """Whether fewer than half of the activations that are asked learn a task: what happens near a guess says little
+        of them."""
+        asked = self.asked(table)
         return 2 * sum(map(table.learns, asked)) < len(asked)
+
+    def asked(self, table: TaskTable) -> list[str]:
+        """The regular activations that have a score on a task, or all that have one where no regular one has."""
+        scored = [row.label for row in table.rows if row.score is not None]
+        return [label for label in scored if label in self.regulars] or scored
 
     @cached_property
     def core(self) -> tuple[TaskTable, ...]:

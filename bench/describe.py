@@ -105,18 +105,28 @@ def resolving(task: TaskJudgement) -> str:
 
 def _pairs(task: TaskJudgement) -> str:
     metric = task.table.task.metric
-    if not task.pairs or math.isnan(task.scatter):
+    fewest, most = task.pairs
+    if not most or math.isnan(task.scatter):
         return "No activation has two pairs with ReLU yet, so nothing is known of the scatter."
     spread = number(task.scatter, metric)
-    text = f"{count_of(task.pairs, 'pair')} a row, differences scatter by {spread} (pooled): "
-    if task.pairs < FEWEST_PAIRS:
+    noun = "pair" if most == 1 else "pairs"
+    text = f"{pairs_of(task)} {noun} a row, differences scatter by {spread} (pooled): "
+    if most < FEWEST_PAIRS:
         text += f"too few for a verdict ({FEWEST_PAIRS} are the fewest)."
     else:
-        text += f"a difference of {number(task.resolution, metric)} shows with 80 % power."
-    would = [f"{n} pairs {number(task.needed(n), metric)}" for n in MORE_PAIRS if n > task.pairs]
+        of_most = f" of {most} pairs" if fewest < most else ""
+        below = f"; rows below {FEWEST_PAIRS} get no verdict" if fewest < FEWEST_PAIRS else ""
+        text += f"a difference of {number(task.resolution, metric)} shows with 80 % power{of_most}{below}."
+    would = [f"{n} pairs {number(task.needed(n), metric)}" for n in MORE_PAIRS if n > fewest and n != most]
     text += f" {', '.join(would).capitalize()}." if would else ""
     margin = "none is stated" if task.margin is None else f"±{number(task.margin, metric)}"
     return f"{text} Region of equivalence: {margin}."
+
+
+def pairs_of(task: TaskJudgement) -> str:
+    """How many pairs with ReLU the rows of a task have, like `1 to 10`."""
+    fewest, most = task.pairs
+    return f"{fewest} to {most}" if fewest < most else str(most)
 
 
 def title(evidence: Evidence, quote: str = "") -> str:
@@ -151,15 +161,17 @@ def glance(evidence: Evidence) -> Iterator[str]:
     unsure = sum(row.verdict == "not enough seeds" for _, row in rows)
     if unsure:
         yield f"{unsure} of {count_of(len(rows), 'comparison')} have not enough seeds to say."
-    if len(evidence.ranked) > 1 and {row.rank for row in evidence.ranked} == {1}:
+    if len(evidence.ranked) > 1 and not any(row.tested for row in evidence.ranked):
+        yield "Overall, no ranked activation could be tested against another: their pairs are too few."
+    elif len(evidence.ranked) > 1 and {row.rank for row in evidence.ranked} == {1}:
         yield (
             "Overall, no ranked activation is shown to be better than another, all pairs of them corrected for: all "
             "have rank 1."
         )
     if evidence.tuned:
-        tuned = [table.task.name for table in evidence.tuned.board.tables]
+        tuned = [f"{table.task.name} ({len(table.rows)})" for table in evidence.tuned.board.tables]
         share = f"{len(tuned)} of {count_of(len(board.tables), 'task')}"
-        yield f"Learning rates were re-tuned on {share}: {', '.join(tuned)}."
+        yield f"Learning rates were re-tuned on {share}, for so many activations: {', '.join(tuned)}."
     yield from _costed(evidence)
     yield from weights(board)
 
@@ -186,15 +198,18 @@ def weights(board: Board) -> Iterator[str]:
         if table not in board.common:
             yield f"{table.task.name} counts for no rank: less than half of the regular activations were run on it."
         elif table not in board.core:
-            yield f"{table.task.name} counts for no rank: {few_learn(table)}."
+            yield f"{table.task.name} counts for no rank: {few_learn(board, table)}."
         elif BASELINE in table.by_label and not table.learns(BASELINE):
             yield f"ReLU hardly learns {table.task.name}: log-ratios there are large, and weigh on the means."
 
 
-def few_learn(table: TaskTable) -> str:
+def few_learn(board: Board, table: TaskTable) -> str:
     """Why a task that few learn does not count; in the lab learning is not what is asked for."""
-    beaten = "do better there than the mean of the training targets" if table.task.family == LAB else "learn it"
-    return f"fewer than half of the regular activations {beaten}"
+    asked = board.asked(table)
+    count = f"{sum(map(table.learns, asked))} of {len(asked)} activations that are asked"
+    return (
+        f"{count} {'do better there than the mean of the training targets' if table.task.family == LAB else 'learn it'}"
+    )
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,10 +83,10 @@ class TaskJudgement:
         return frozenset(frontier_of(self.table.rows, self.table.task.metric.higher_is_better))
 
     @cached_property
-    def pairs(self) -> int:
-        """Pairs that most rows have; 0 where there is none."""
+    def pairs(self) -> tuple[int, int]:
+        """Pairs of the row that has the fewest, and of the one that has the most; 0 where there is none."""
         counts = [row.row.difference.n for row in self.rows if row.verdict and row.row.difference]
-        return statistics.mode(sorted(counts)) if counts else 0
+        return min(counts, default=0), max(counts, default=0)
 
     @cached_property
     def scatter(self) -> float:
@@ -99,9 +98,9 @@ class TaskJudgement:
 
     @property
     def resolution(self) -> float:
-        """Smallest difference that this task's pairs, so scattered on the whole, show with 80 % power; NaN where they
-        are too few."""
-        return self.needed(self.pairs) if self.pairs >= FEWEST_PAIRS else math.nan
+        """Smallest difference that the most pairs of a row, so scattered on the whole, show with 80 % power; NaN where
+        they are too few."""
+        return self.needed(self.pairs[1]) if self.pairs[1] >= FEWEST_PAIRS else math.nan
 
     def needed(self, pairs: int) -> float:
         """The same for another number of pairs."""

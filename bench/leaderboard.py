@@ -27,7 +27,8 @@ and commit. `docs/protocol.md` gives the reason for each choice.
 * **A cell** is one training run: a task, an activation, a seed and a recipe. The same seed means the same initial
   weights and the same order of data for every activation, so differences to ReLU are **paired by seed**.
   `94.10 ± 0.12 (3)` is mean ± standard deviation over 3 seeds; `+0.41 [+0.10, +0.72]` is a mean difference and its own
-  95 % interval.
+  95 % interval, over seeds and not over other test examples. It is over the seeds that a row shares with ReLU, which
+  differ between rows, so it need not be the gap between two mean scores.
 * **Verdicts**: ▲ better and ▼ worse than ReLU (t tests, corrected by Holm over the whole board: where nothing differs,
   any ▲ or ▼ at all shows on at most one board in twenty), = no different (the whole interval lies within the region of
   equivalence, which is too small a difference to matter), ? not enough seeds to say (always below 5 pairs; above, the
@@ -43,13 +44,14 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise (molhiv: of a GPU alone;
   CLRS-30: none). Compilation does not count; the earlier records of CLRS-30 hold it and have no ratio of time. The
   ranking's are means over the tasks of the field, families alike, that make the largest table of tasks and rows
-  without a gap; "At a glance" names them, and a row that lacks one has no mean. ◆ marks what no other row beats in
-  both quality and time.
+  without a gap; "At a glance" names them, and a row that lacks one has no mean. Many ratios are of a single pair of
+  cells: read them to a tenth or two. ◆ marks what no other row beats in both quality and time, by means alone: a row
+  with few seeds may owe it to luck.
 * **Profiles** (`smoke`, `cpu`, `small`, `paper`) are budgets, and **tracks** say whether the data is the real
   benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows published
   protocols, where a task has one; there its ReLU row is held against the published number.
-* **Re-tuned** columns come from runs of their own, in which every activation, ReLU too, had its learning rate chosen
-  from the same grid by validation. They never mix with the fixed recipe.
+* **Re-tuned** columns come from runs of their own, in which each of the activations shown there, ReLU too, had its
+  learning rate chosen from the same grid by validation. They never mix with the fixed recipe.
 * `†` marks a mined function on a task whose data chose it: read it on the other tasks.
 * **Repeat** names the command behind all rows of a task; for one row leave the other names out, and keep `relu`.
 * **Failures** are results: `diverged` is a training that became non-finite, and no such run has a score.
@@ -191,7 +193,7 @@ def _task_table(evidence: Evidence) -> str:
                 score_cell(relu, task.table),
                 number(reference.value, metric) if reference else "",
                 describe.anchor(task.table)[0],
-                task.pairs,
+                describe.pairs_of(task),
                 number(task.resolution, metric) if task.resolution == task.resolution else "",
                 f"±{number(task.margin, metric)}" if task.margin is not None else "",
             ]

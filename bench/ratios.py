@@ -60,7 +60,7 @@ def _circumstances(record: Record) -> tuple[object, ...]:
 
 
 def _training_time(record: Record) -> float | None:
-    """Processor time for a cell on a CPU, which other work on the machine hardly stretches; else that of the clock.
+    """Processor time for a cell on a CPU, which other work on the machine stretches less; else that of the clock.
     None where it holds compilation that the next cell of the same network is spared: a ratio would measure that."""
     if record.task.family in COMPILED_WITHIN and not record.times.compile:
         return None

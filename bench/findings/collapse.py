@@ -84,8 +84,8 @@ class Fate:
 
     @property
     def judged(self) -> bool:
-        """Whether it has collapsed, or has pairs enough on every task to do so."""
-        return bool(self.collapsed) or (not self.missed and all(one.pairs >= FEWEST_PAIRS for one in self.tasks))
+        """Whether it was tried often enough on every task to be counted, whatever came out."""
+        return not self.missed and all(one.pairs + one.broke_down >= FEWEST_PAIRS for one in self.tasks)
 
 
 def fates(evidence: Evidence) -> tuple[Fate, ...]:

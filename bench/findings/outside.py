@@ -123,7 +123,7 @@ def outside(board: Board, tuned: Board | None = None) -> Outside | None:
     left_out: dict[str, None] = {}
     contrasts = []
     tested_outside = [table for table in board.tables if table.task.family in OUTSIDE]
-    hardly = {table.task.name: few_learn(table) for table in tested_outside if board.hardly_learned(table)}
+    hardly = {table.task.name: few_learn(board, table) for table in tested_outside if board.hardly_learned(table)}
     left_out.update(dict.fromkeys(f"{task}, since {why}" for task, why in hardly.items()))
     for place in ("field", LAB):
         tables = [

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.compare import BASELINE, LAB, Board, TaskTable, make_table
-from bench.inference import FEWEST_FUNCTIONS, Correlation, Estimate, kendall
+from bench.inference import FEWEST_FUNCTIONS, FEWEST_PAIRS, Correlation, Estimate, kendall
 from bench.overall import Means
 from bench.transfer import at_chance
 
@@ -47,6 +47,11 @@ class Prediction:
     """Without one task of the lab or of the field, each in turn."""
     families: tuple[tuple[str, Correlation], ...]
     """Of the lab and each family of the field."""
+    subsets: tuple[tuple[str, Correlation], ...]
+    """Of the lab and the field, over some of the functions."""
+    pick_without: tuple[str, Estimate] | None
+    """The task of the field that weighs most on the mean of the best of the lab, and that mean without it; None for
+    ReLU, or where the field is one task."""
     halves: tuple[tuple[str, Correlation], ...]
     """Of the even and the odd seeds of the lab, and of the field: how much of an order half of the seeds repeats."""
     pairs: int
@@ -87,11 +92,9 @@ def predict(board: Board) -> Prediction | None:
     met = [name for name in names if all(name in one.by_label and one.by_label[name].scores for one in unsolved)]
     in_whole_lab = _means([*lab, *unsolved], met) if unsolved and len(met) >= FEWEST_FUNCTIONS else {}
     families = dict.fromkeys(table.task.family for table in field)
+    order = sorted(names, key=lambda name: (-in_lab[name].value, name))
     return Prediction(
-        order=tuple(
-            Standing(name, in_lab[name], in_field[name], in_whole_lab.get(name))
-            for name in sorted(names, key=lambda name: (-in_lab[name].value, name))
-        ),
+        order=tuple(Standing(name, in_lab[name], in_field[name], in_whole_lab.get(name)) for name in order),
         tau=_tau(in_lab, in_field),
         weak=tuple(table.task.name for table in field if table not in strong),
         without_weak=_tau(in_lab, _means(strong, names)) if 0 < len(strong) < len(field) else None,
@@ -102,6 +105,12 @@ def predict(board: Board) -> Prediction | None:
         families=tuple(
             (name, _tau(in_lab, _means([one for one in field if one.task.family == name], names))) for name in families
         ),
+        subsets=tuple(
+            (name, _tau({one: in_lab[one] for one in some}, in_field))
+            for name, some in _subsets(tables, names).items()
+            if 2 < len(some) < len(names)
+        ),
+        pick_without=_pick_without(field, order[0], in_field[order[0]]),
         halves=_halves({LAB: lab, "field": field}),
         pairs=min(row.difference.n for table in tables for row in table.rows if row.label in names and row.difference),
         learned=not all(map(board.hardly_learned, field)),
@@ -119,6 +128,31 @@ def _means(tables: Sequence[TaskTable], labels: Sequence[str]) -> dict[str, Esti
 def _tau(first: dict[str, Estimate], second: dict[str, Estimate]) -> Correlation:
     names = [name for name in first if name in second]
     return kendall([first[name].value for name in names], [second[name].value for name in names])
+
+
+def _subsets(tables: Sequence[TaskTable], names: Sequence[str]) -> dict[str, list[str]]:
+    """The functions without those of some kind, by what is left out."""
+    rows = {name: [table.by_label[name] for table in tables] for name in names}
+    facts = {name: held[0].records[0].activation for name, held in rows.items()}
+    pairs = {name: min(row.difference.n for row in held if row.difference) for name, held in rows.items()}
+    return {
+        "without mined functions": [name for name in names if not facts[name].mined_on],
+        "without functions that are not pointwise": [name for name in names if facts[name].pointwise],
+        f"functions with {FEWEST_PAIRS} pairs or more on every task": [
+            name for name in names if name == BASELINE or pairs[name] >= FEWEST_PAIRS
+        ],
+    }
+
+
+def _pick_without(field: Sequence[TaskTable], name: str, whole: Estimate) -> tuple[str, Estimate] | None:
+    if name == BASELINE or len(field) < 2:
+        return None
+    rests = {
+        one.task.name: estimate
+        for one in field
+        if (estimate := _means([table for table in field if table is not one], [BASELINE, name]).get(name)) is not None
+    }
+    return max(rests.items(), key=lambda rest: abs(rest[1].value - whole.value), default=None)
 
 
 def _halves(places: dict[str, Sequence[TaskTable]]) -> tuple[tuple[str, Correlation], ...]:

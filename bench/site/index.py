@@ -152,8 +152,8 @@ def _tasks(evidence: Evidence, place: str) -> Table:
         Column("ReLU", "mean ± standard deviation (seeds)"),
         Column("published", "score of ReLU in the publication"),
         Column("anchored", "whether ReLU reaches the published score", kind="text"),
-        Column("pairs", "pairs with ReLU that most rows have"),
-        Column("resolves", "smallest difference that shows with 80 % power"),
+        Column("pairs", "pairs with ReLU that a row has"),
+        Column("resolves", "smallest difference that the most pairs show with 80 % power"),
         Column("no different within", "region of equivalence"),
     ]
     lines = []
@@ -166,7 +166,7 @@ def _tasks(evidence: Evidence, place: str) -> Table:
             words.score(table.by_label.get(BASELINE), table),
             words.resolved(reference.value if reference else float("nan"), metric),
             Cell(describe.anchor(table)[0]),
-            number(task.pairs, "d"),
+            Cell(describe.pairs_of(task), order(task.pairs[1]), kind="number"),
             words.resolved(task.resolution, metric),
             Cell(MISSING, "", words="none", kind="missing")
             if margin is None

@@ -46,6 +46,36 @@ def test_lab_and_field_in_the_same_order(make_record: MakeRecord) -> None:
     assert sentence(held).endswith("The best of the lab, g, has +0.531 in the field, and is the best there, too.")
 
 
+def test_kinds_of_functions_are_left_out_in_turn(make_record: MakeRecord) -> None:
+    """Without the mined `a`, last in the field and first in the lab, both orders are the same."""
+    field = {"a": -2.0, **{name: WORTH[name] for name in "bcdefg"}}
+    held = [*graded(make_record, "l", "lab", {**WORTH, "a": 40.0}, **LOG), *graded(make_record, "v", "vision", field)]
+    mined = [
+        record.model_copy(update={"activation": record.activation.model_copy(update={"mined_on": ("l",)})})
+        if record.activation.name == "a"
+        else record
+        for record in held
+    ]
+    assert predicted(held).subsets == ()
+    ((name, tau),) = predicted(mined).subsets
+    assert (name, tau.n) == ("without mined functions", 7)
+    assert tau.tau == pytest.approx(1)
+    assert predicted(mined).tau.tau < 0.9
+
+
+def test_the_task_that_weighs_most_on_the_best_of_the_lab_is_named(make_record: MakeRecord) -> None:
+    lab = graded(make_record, "l", "lab", WORTH, **LOG)
+    fields = [
+        graded(make_record, f"v{place}", "vision", WORTH | {"g": worth}) for place, worth in enumerate((3, 4, -15))
+    ]
+    held = [*lab, *(record for task in fields for record in task)]
+    found = predicted(held)
+    assert found.pick_without is not None
+    assert found.pick_without[0] == "v2"
+    assert found.pick_without[1].value > 0 > next(one.field.value for one in found.order if one.function == "g")
+    assert "without v2), " in sentence(held)
+
+
 def test_lab_and_field_in_the_opposite_order(make_record: MakeRecord) -> None:
     """ReLU is last in the lab, so it has to be first in the field."""
     lab = graded(make_record, "l", "lab", WORTH, **LOG)

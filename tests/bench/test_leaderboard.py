@@ -86,6 +86,22 @@ def test_few_seeds_are_said_to_be_few(records: list[Record]) -> None:
     assert "1 of 2 comparisons have not enough seeds to say" in text.partition("stand-ins")[2]
 
 
+def test_rows_of_different_seeds_say_which_have_no_verdict(make_record: MakeRecord) -> None:
+    """ReLU and GELU have six seeds, SiLU has two of them."""
+    held = [
+        make_record("t", name, seed, 80 + seed * (1 + 0.1 * place), family="vision")
+        for place, (name, seeds) in enumerate({"relu": 6, "gelu": 6, "silu": 2}.items())
+        for seed in range(seeds)
+    ]
+    text = section(board(held), "t\n")
+    assert "2 to 6 pairs a row, differences scatter by" in text
+    assert "shows with 80 % power of 6 pairs; rows below 5 get no verdict. 5 pairs " in text
+    assert row_of(section(board(held), "Tasks"), "t (% ↑)")["pairs"] == "2 to 6"
+    assert "no ranked activation could be tested" not in board(held)
+    few = board([record for record in held if record.seed < 2])
+    assert "no ranked activation could be tested against another: their pairs are too few" in few
+
+
 def test_a_row_is_repeated_by_its_command(records: list[Record]) -> None:
     text = board(records)
     assert "`bench run --profile smoke --tasks lab-feynman --activations gelu,relu --seeds 0,1,2,3,4`" in text
@@ -135,7 +151,7 @@ def test_a_retuned_column_stands_beside_the_fixed_recipe(records: list[Record]) 
     assert row["re-tuned: score"] == "92.52 ± 1.60 (5), lr ×2"
     assert row["re-tuned: difference"] == "+0.52 [+0.50, +0.54] ▲"
     assert row_of(section(text.partition("stand-ins")[2], "Ranking"), "gelu")["field, re-tuned"].startswith("+0.012")
-    assert "* Learning rates were re-tuned on 1 of 1 task: digits." in text
+    assert "* Learning rates were re-tuned on 1 of 1 task, for so many activations: digits (2)." in text
     more = [record.model_copy(update={"task": record.task.model_copy(update={"name": "other"})}) for record in records]
     partly = board([*records, *[r for r in more if r.task.track == "stand-in" and r.outcome == "ok"], *tuned])
     assert "field, re-tuned" not in partly
@@ -251,7 +267,7 @@ def test_a_task_that_few_learn_counts_where_there_is_no_other(make_record: MakeR
     ranking = section(text, "Ranking")
     assert row_of(ranking, "gelu")["field"].startswith("+0.000")
     assert row_of(ranking, "a")["rank"] == "1?", "the task that it was not run on counts for no rank; it has one pair"
-    assert "* weak counts for no rank: fewer than half of the regular activations learn it." in text
+    assert "* weak counts for no rank: 0 of 2 activations that are asked learn it." in text
     learned = scored("weak", "vision", relu=51.0, gelu=70.0, a=72.0)
     ranking = section(board([*learned, *good]), "Ranking")
     assert row_of(ranking, "gelu")["field"].startswith("+1.498"), "ReLU's failure is no reason to leave a task out"
