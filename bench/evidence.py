@@ -49,6 +49,11 @@ class Evidence:
         """The tasks that were run, without the mean over CLRS-30."""
         return self.tasks[: len(self.board.tables)]
 
+    @property
+    def counting(self) -> tuple[TaskJudgement, ...]:
+        """Those of them that count for ranks."""
+        return tuple(task for task in self.own if task.table in self.board.core)
+
     @cached_property
     def by_task(self) -> dict[str, TaskJudgement]:
         """Judgements by name of the task."""

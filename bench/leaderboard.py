@@ -38,8 +38,9 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
   activations with a score on every task that counts and no failed cell are ranked, and only beside a ReLU that has all
   of them; `1?` is a row with too few pairs for any test, so that none could be shown to be better. Tasks that less
-  than half of the activations were run on, or learn, do not count, and "At a glance" names them; asked are the regular
-  activations, those with 5 pairs on at least half of the tasks on which any has as many.
+  than half of the activations were run on, or learn, count for no rank and for no verdict in the ranking, and "At a
+  glance" names them; asked are the regular activations, those with 5 pairs on at least half of the tasks on which any
+  has as many.
 * **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
   time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise (molhiv: of a GPU alone;
   CLRS-30: none). Compilation does not count; the earlier records of CLRS-30 hold it and have no ratio of time. The
@@ -118,7 +119,7 @@ def unranked(evidence: Evidence) -> list[str]:
 
 def _ranking_row(evidence: Evidence, row: Overall) -> list[object]:
     cost, facts = evidence.costs[row.label], evidence.facts[row.label]
-    verdicts = counted(evidence.own, row.label)
+    verdicts = counted(evidence.counting, row.label)
     worst = f"{row.worst[0]} {row.worst[1]:+.3f}" if row.worst and row.label != BASELINE else ""
     return [
         row.place,

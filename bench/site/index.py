@@ -90,7 +90,7 @@ def _ranking(evidence: Evidence, pages: dict[str, str], place: str) -> Table:
 
 
 def _ranking_line(evidence: Evidence, row: Overall, page: str) -> Line:
-    verdicts, cost, baseline = counted(evidence.own, row.label), evidence.costs[row.label], row.label == BASELINE
+    verdicts, cost, baseline = counted(evidence.counting, row.label), evidence.costs[row.label], row.label == BASELINE
     known = evidence.facts[row.label]
     cells = [
         Cell(row.place, order(row.rank), kind="number") if row.rank else Cell(MISSING, "", words="not ranked"),

@@ -289,3 +289,19 @@ def test_a_function_from_a_file_needs_its_file(make_record: MakeRecord) -> None:
 
 def test_no_records_is_said(records: list[Record]) -> None:
     assert "There are no records yet" in board([])
+
+
+def test_what_counts_for_no_rank_counts_for_no_verdict_of_the_ranking(make_record: MakeRecord) -> None:
+    """Of five regular functions two were run on `new`, where SiLU is better than ReLU."""
+
+    def scored(task: str, **worth: float) -> list[Record]:
+        return [
+            make_record(task, name, seed, 80 + more + seed * (1 + more / 50), family="vision")
+            for name, more in worth.items()
+            for seed in range(5)
+        ]
+
+    usual = [*scored("c", relu=0, gelu=1, silu=2, mish=3, elu=4), *scored("d", relu=0, gelu=1, silu=2, mish=3, elu=4)]
+    text = board([*usual, *scored("new", relu=0, silu=9)])
+    assert "silu on new (counts for no rank)" in section(text, "At a glance")
+    assert row_of(section(text, "Ranking"), "silu")["verdicts"] == "▲2"
