@@ -24,7 +24,7 @@ def clrs_mean(board: Board) -> TaskTable | None:
         return None
     means = {label: _means_by_seed(tables, label) for label in board.labels}
     rows = [
-        Row(label, _records(tables, label, by_seed), paired(by_seed, means.get(BASELINE, {})), None, None)
+        Row(label, _records(tables, label, by_seed), paired(by_seed, means.get(BASELINE, {})), (), ())
         for label, by_seed in means.items()
         if by_seed
     ]

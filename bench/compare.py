@@ -15,7 +15,7 @@ from functools import cache, cached_property
 
 from bench.inference import FEWEST_PAIRS
 from bench.plausible import RANGES
-from bench.ratios import memory_ratio, time_ratio
+from bench.ratios import memory_ratios, time_ratios
 from bench.records import MetricFacts, Record, TaskFacts
 
 BASELINE = "relu"
@@ -81,10 +81,20 @@ class Row:
     """Sorted by seed."""
     difference: Spread | None
     """Score minus ReLU's, paired by seed; None where no seed is shared."""
-    time_ratio: float | None
-    """Median of training time over ReLU's, paired by seed, on one kind of machine and day; processor time on a CPU."""
-    memory_ratio: float | None
+    times: tuple[float, ...]
+    """Training time over ReLU's, paired by seed, on one kind of machine and day; processor time on a CPU."""
+    memories: tuple[float, ...]
     """The same of peak memory: of the GPU, or of the whole process on a CPU."""
+
+    @property
+    def time_ratio(self) -> float | None:
+        """Median over seeds; None where no two cells may be compared."""
+        return statistics.median(self.times) if self.times else None
+
+    @property
+    def memory_ratio(self) -> float | None:
+        """The same of peak memory."""
+        return statistics.median(self.memories) if self.memories else None
 
     @cached_property
     def scores(self) -> dict[int, float]:
@@ -285,7 +295,7 @@ def _rows(records: Sequence[Record]) -> list[Row]:
         label = names[graph] if plain else f"{names[graph]} ({part})"
         scores = {record.seed: record.score for record in held if record.score is not None}
         difference = paired(scores, baseline)
-        rows.append(Row(label, tuple(held), difference, time_ratio(held, relu), memory_ratio(held, relu)))
+        rows.append(Row(label, tuple(held), difference, time_ratios(held, relu), memory_ratios(held, relu)))
     return rows
 
 

@@ -45,9 +45,9 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise (molhiv: of a GPU alone;
   CLRS-30: none). Compilation does not count; the earlier records of CLRS-30 hold it and have no ratio of time. The
   ranking's are means over the tasks of the field, families alike, that make the largest table of tasks and rows
-  without a gap; "At a glance" names them, and a row that lacks one has no mean. Many ratios are of a single pair of
-  cells: read them to a tenth or two. ◆ marks what no other row beats in both quality and time, by means alone: a row
-  with few seeds may owe it to luck.
+  without a gap; "At a glance" names them, and a row that lacks one has no mean. `1.28 (2)` is the median of two
+  pairs of cells; where there are few, read it to a tenth or two. ◆ marks what no other row beats in both quality and
+  time, by means alone: a row with few seeds may owe it to luck.
 * **Profiles** (`smoke`, `cpu`, `small`, `paper`) are budgets, and **tracks** say whether the data is the real
   benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows published
   protocols, where a task has one; there its ReLU row is held against the published number.

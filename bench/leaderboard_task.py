@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 
 from bench import describe
 from bench.compare import BASELINE, Row, TaskTable
@@ -76,14 +77,19 @@ def _rows(task: TaskJudgement, tuned: TaskJudgement | None) -> Iterator[list[obj
             "" if math.isnan(judged.p) else f"{judged.p:.2g}",
             "" if baseline or judged.improvement is None else f"{judged.improvement:.0%}",
             "" if math.isnan(judged.resolution) or baseline else number(judged.resolution, metric),
-            f"{row.time_ratio:.2f}" if row.time_ratio is not None else "",
-            f"{row.memory_ratio:.2f}" if row.memory_ratio is not None else "",
+            _cost(row.times),
+            _cost(row.memories),
             "◆" if row.label in task.front else "",
             describe.audit(row),
             ", ".join(f"{size:,}" for size in sizes),
             f"{len(row.failures)} of {len(row.records)}",
         ]
         yield cells if tuned is None else [*cells, *_tuned(tuned, row.label)]
+
+
+def _cost(ratios: Sequence[float]) -> str:
+    """The median, and of how many pairs of cells."""
+    return f"{statistics.median(ratios):.2f} ({len(ratios)})" if ratios else ""
 
 
 def _tuned(task: TaskJudgement, label: str) -> list[str]:

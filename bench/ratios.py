@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -17,20 +16,20 @@ its programs are kept; on a CPU oneDNN keeps a kernel for torch's GELU and every
 ONE_DAY = timedelta(days=1)
 
 
-def time_ratio(records: Sequence[Record], relu: Sequence[Record]) -> float | None:
-    """Median of training time over ReLU's, paired by seed; None where no two cells may be compared."""
-    return _ratio(records, relu, _training_time)
+def time_ratios(records: Sequence[Record], relu: Sequence[Record]) -> tuple[float, ...]:
+    """Training time over ReLU's, one number for each seed on which two cells may be compared."""
+    return _ratios(records, relu, _training_time)
 
 
-def memory_ratio(records: Sequence[Record], relu: Sequence[Record]) -> float | None:
+def memory_ratios(records: Sequence[Record], relu: Sequence[Record]) -> tuple[float, ...]:
     """The same of peak memory."""
-    return _ratio(records, relu, _peak_memory)
+    return _ratios(records, relu, _peak_memory)
 
 
-def _ratio(
+def _ratios(
     records: Sequence[Record], baseline: Sequence[Record], cost: Callable[[Record], float | None]
-) -> float | None:
-    """Median over seeds of a cost against ReLU's; only between runs of one day on the same kind of machine."""
+) -> tuple[float, ...]:
+    """A cost over ReLU's, seed by seed; only between runs of one day on the same kind of machine."""
     reference = {record.seed: record for record in baseline}
     ratios = []
     for record in records:
@@ -40,7 +39,7 @@ def _ratio(
         own, theirs = cost(record), cost(other)
         if own and theirs and 0 < own < math.inf and 0 < theirs < math.inf:
             ratios.append(own / theirs)
-    return statistics.median(ratios) if ratios else None
+    return tuple(ratios)
 
 
 def _comparable(record: Record, other: Record) -> bool:

@@ -57,6 +57,7 @@ def test_a_task_shows_scores_differences_and_verdicts(records: list[Record]) -> 
     assert row["verdict"] == "better"
     assert float(row["p (Holm)"]) < 1e-6
     assert (row["beats ReLU"], row["swapped / left"], row["failed"]) == ("60%", "2 / 0", "0 of 5")
+    assert (row["time"], row["memory"]) == ("1.00 (5)", "1.00 (5)")
     text = section(board(records), "digits")
     assert "5 pairs a row, differences scatter by 0.02 (pooled): a difference of 0.03 shows with 80 % power." in text
     assert "Region of equivalence: ±0.20." in text
