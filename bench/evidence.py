@@ -51,7 +51,7 @@ class Evidence:
 
     @property
     def counting(self) -> tuple[TaskJudgement, ...]:
-        """Those of them that count for ranks."""
+        """Of `own` those that count for ranks."""
         return tuple(task for task in self.own if task.table in self.board.core)
 
     @cached_property
