@@ -61,14 +61,18 @@ def anchor(table: TaskTable) -> tuple[str, str]:
     relu = table.by_label.get(BASELINE)
     if relu is None or relu.score is None or relu.failures:
         return "not anchored", f"not anchored: ReLU has no complete score here; published: {published}"
-    bounds = f"{number(reference.low, metric)} to {number(reference.high, metric)}"
-    score = with_spread(relu.score, metric)
+    bounds, score = accepted(table), with_spread(relu.score, metric)
     if relu.score.n < FEWEST_ANCHORING:
-        word, accepted = "too few seeds", f"accepted is {bounds} for a mean of {FEWEST_ANCHORING} or more"
+        word, bounds = "too few seeds", f"{bounds} for a mean of {FEWEST_ANCHORING} or more"
     else:
-        inside = reference.low <= relu.score.mean <= reference.high
-        word, accepted = "anchored" if inside else "not anchored", f"accepted is {bounds}"
-    return word, f"{word}: ReLU scores {score}, {accepted}; published: {published}"
+        word = "anchored" if reference.low <= relu.score.mean <= reference.high else "not anchored"
+    return word, f"{word}: ReLU scores {score}, accepted is {bounds}; published: {published}"
+
+
+def accepted(table: TaskTable) -> str:
+    """The band of scores that reproduce the published one; empty where nothing is published."""
+    reference, metric = table.task.reference, table.task.metric
+    return f"{number(reference.low, metric)} to {number(reference.high, metric)}" if reference else ""
 
 
 def checksums(records: Sequence[Record]) -> str:
@@ -206,10 +210,8 @@ def weights(board: Board) -> Iterator[str]:
 def few_learn(board: Board, table: TaskTable) -> str:
     """Why a task that few learn does not count; in the lab learning is not what is asked for."""
     asked = board.asked(table)
-    count = f"{sum(map(table.learns, asked))} of {len(asked)} activations that are asked"
-    return (
-        f"{count} {'do better there than the mean of the training targets' if table.task.family == LAB else 'learn it'}"
-    )
+    learn = "do better there than the mean of the training targets" if table.task.family == LAB else "learn it"
+    return f"{sum(map(table.learns, asked))} of {len(asked)} activations that are asked {learn}"
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

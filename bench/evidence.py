@@ -49,7 +49,7 @@ class Evidence:
         """The tasks that were run, without the mean over CLRS-30."""
         return self.tasks[: len(self.board.tables)]
 
-    @property
+    @cached_property
     def counting(self) -> tuple[TaskJudgement, ...]:
         """Of `own` those that count for ranks."""
         return tuple(task for task in self.own if task.table in self.board.core)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator, Sequence
 
 from bench import describe
@@ -77,8 +76,8 @@ def _rows(task: TaskJudgement, tuned: TaskJudgement | None) -> Iterator[list[obj
             "" if math.isnan(judged.p) else f"{judged.p:.2g}",
             "" if baseline or judged.improvement is None else f"{judged.improvement:.0%}",
             "" if math.isnan(judged.resolution) or baseline else number(judged.resolution, metric),
-            _cost(row.times),
-            _cost(row.memories),
+            _cost(row.time_ratio, row.times),
+            _cost(row.memory_ratio, row.memories),
             "◆" if row.label in task.front else "",
             describe.audit(row),
             ", ".join(f"{size:,}" for size in sizes),
@@ -87,9 +86,9 @@ def _rows(task: TaskJudgement, tuned: TaskJudgement | None) -> Iterator[list[obj
         yield cells if tuned is None else [*cells, *_tuned(tuned, row.label)]
 
 
-def _cost(ratios: Sequence[float]) -> str:
-    """The median, and of how many pairs of cells."""
-    return f"{statistics.median(ratios):.2f} ({len(ratios)})" if ratios else ""
+def _cost(ratio: float | None, pairs: Sequence[float]) -> str:
+    """A ratio, and of how many pairs of cells."""
+    return f"{ratio:.2f} ({len(pairs)})" if ratio is not None else ""
 
 
 def _tuned(task: TaskJudgement, label: str) -> list[str]:

@@ -100,7 +100,7 @@ def _anchors(boards: Sequence[Evidence]) -> str:
                     table.task.name,
                     f"{score_cell(relu, table)} {metric.unit}",
                     number(reference.value, metric) if reference else "",
-                    f"{number(reference.low, metric)} to {number(reference.high, metric)}" if reference else "",
+                    describe.accepted(table),
                     "" if gap is None else f"{gap:+.{digits(metric)}f}",
                     describe.anchor(table)[0],
                 ]

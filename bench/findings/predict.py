@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.compare import BASELINE, LAB, Board, TaskTable, make_table
@@ -82,16 +82,16 @@ def predict(board: Board) -> Prediction | None:
     if len(names) < 3:
         return None
 
-    def without(left_out: TaskTable) -> Correlation:
-        place = lab if left_out in lab else field
-        rest = _means([table for table in place if table is not left_out], names)
-        return _tau(rest, in_field) if place is lab else _tau(in_lab, rest)
-
     strong = [table for table in field if table.learns(BASELINE)]
     unsolved = [table for table in board.common if table.task.family == LAB and table not in lab]
     met = [name for name in names if all(name in one.by_label and one.by_label[name].scores for one in unsolved)]
     in_whole_lab = _means([*lab, *unsolved], met) if unsolved and len(met) >= FEWEST_FUNCTIONS else {}
     families = dict.fromkeys(table.task.family for table in field)
+    field_without, lab_without = (_leave_one_out(place, names) for place in (field, lab))
+    pairs = {
+        name: min(row.difference.n for row in (table.by_label[name] for table in tables) if row.difference)
+        for name in names
+    }
     order = sorted(names, key=lambda name: (-in_lab[name].value, name))
     return Prediction(
         order=tuple(Standing(name, in_lab[name], in_field[name], in_whole_lab.get(name)) for name in order),
@@ -101,18 +101,21 @@ def predict(board: Board) -> Prediction | None:
         whole_lab=tuple(table.task.name for table in unsolved if in_whole_lab),
         with_whole_lab=_tau(in_whole_lab, in_field) if in_whole_lab else None,
         of_these=_tau({name: in_lab[name] for name in in_whole_lab}, in_field) if in_whole_lab else None,
-        without=tuple((one.task.name, without(one)) for place in (field, lab) if len(place) > 1 for one in place),
+        without=(
+            *((name, _tau(in_lab, rest)) for name, rest in field_without.items()),
+            *((name, _tau(rest, in_field)) for name, rest in lab_without.items()),
+        ),
         families=tuple(
             (name, _tau(in_lab, _means([one for one in field if one.task.family == name], names))) for name in families
         ),
         subsets=tuple(
             (name, _tau({one: in_lab[one] for one in some}, in_field))
-            for name, some in _subsets(tables, names).items()
+            for name, some in _subsets(tables[0], pairs).items()
             if 2 < len(some) < len(names)
         ),
-        pick_without=_pick_without(field, order[0], in_field[order[0]]),
+        pick_without=_pick_without(field_without, order[0], in_field[order[0]]),
         halves=_halves({LAB: lab, "field": field}),
-        pairs=min(row.difference.n for table in tables for row in table.rows if row.label in names and row.difference),
+        pairs=min(pairs.values()),
         learned=not all(map(board.hardly_learned, field)),
         solved=not all(map(board.hardly_learned, lab)),
     )
@@ -130,29 +133,37 @@ def _tau(first: dict[str, Estimate], second: dict[str, Estimate]) -> Correlation
     return kendall([first[name].value for name in names], [second[name].value for name in names])
 
 
-def _subsets(tables: Sequence[TaskTable], names: Sequence[str]) -> dict[str, list[str]]:
-    """The functions without those of some kind, by what is left out."""
-    rows = {name: [table.by_label[name] for table in tables] for name in names}
-    facts = {name: held[0].records[0].activation for name, held in rows.items()}
-    pairs = {name: min(row.difference.n for row in held if row.difference) for name, held in rows.items()}
+def _leave_one_out(tables: Sequence[TaskTable], labels: Sequence[str]) -> dict[str, dict[str, Estimate]]:
+    """The means without each task in turn, by its name; nothing of a single task."""
+    if len(tables) < 2:
+        return {}
+    return {one.task.name: _means([table for table in tables if table is not one], labels) for one in tables}
+
+
+def _subsets(table: TaskTable, pairs: Mapping[str, int]) -> dict[str, list[str]]:
+    """The functions that have so many pairs, without those of some kind, by what is left out.
+
+    Args:
+        table: one that holds all of them.
+        pairs: with ReLU, on the task that has the fewest.
+    """
+    facts = {name: table.by_label[name].records[0].activation for name in pairs}
     return {
-        "without mined functions": [name for name in names if not facts[name].mined_on],
-        "without functions that are not pointwise": [name for name in names if facts[name].pointwise],
+        "without mined functions": [name for name in pairs if not facts[name].mined_on],
+        "without functions that are not pointwise": [name for name in pairs if facts[name].pointwise],
         f"functions with {FEWEST_PAIRS} pairs or more on every task": [
-            name for name in names if name == BASELINE or pairs[name] >= FEWEST_PAIRS
+            name for name, count in pairs.items() if count >= FEWEST_PAIRS
         ],
     }
 
 
-def _pick_without(field: Sequence[TaskTable], name: str, whole: Estimate) -> tuple[str, Estimate] | None:
-    if name == BASELINE or len(field) < 2:
+def _pick_without(
+    field_without: Mapping[str, Mapping[str, Estimate]], name: str, whole: Estimate
+) -> tuple[str, Estimate] | None:
+    if name == BASELINE:
         return None
-    rests = {
-        one.task.name: estimate
-        for one in field
-        if (estimate := _means([table for table in field if table is not one], [BASELINE, name]).get(name)) is not None
-    }
-    return max(rests.items(), key=lambda rest: abs(rest[1].value - whole.value), default=None)
+    rests = [(task, means[name]) for task, means in field_without.items() if name in means]
+    return max(rests, key=lambda rest: abs(rest[1].value - whole.value), default=None)
 
 
 def _halves(places: dict[str, Sequence[TaskTable]]) -> tuple[tuple[str, Correlation], ...]:
