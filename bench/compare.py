@@ -194,8 +194,8 @@ class Board:
         )
 
     def hardly_learned(self, table: TaskTable) -> bool:
-        """Whether fewer than half of the activations that are asked learn a task: what happens near a guess says little
-        of them."""
+        """Whether fewer than half of the regular activations learn a task, or of all where none of these has a score:
+        what happens near a guess says little of them."""
         asked = self.asked(table)
         return 2 * sum(map(table.learns, asked)) < len(asked)
 
@@ -287,15 +287,17 @@ def _rows(records: Sequence[Record]) -> list[Row]:
     origin = next((graph for graph, held in sorted(groups.items()) if _is_relu(held)), None)
     relu = groups[origin] if origin is not None else []
     baseline = {record.seed: record.score for record in relu if record.score is not None}
-    rows = []
-    for graph, held in groups.items():
+    for held in groups.values():
         held.sort(key=lambda record: (record.seed, record.id))
+    costs = zip(*(ratios(list(groups.values()), relu) for ratios in (time_ratios, memory_ratios)), strict=True)
+    rows = []
+    for (graph, held), (times, memories) in zip(groups.items(), costs, strict=True):
         plain = graph == origin or (shared[names[graph]] == 1 and names[graph] != BASELINE)
         part = graph if alike[names[graph], graph[:_DIGITS]] > 1 else graph[:_DIGITS]
         label = names[graph] if plain else f"{names[graph]} ({part})"
         scores = {record.seed: record.score for record in held if record.score is not None}
         difference = paired(scores, baseline)
-        rows.append(Row(label, tuple(held), difference, time_ratios(held, relu), memory_ratios(held, relu)))
+        rows.append(Row(label, tuple(held), difference, times, memories))
     return rows
 
 

@@ -211,7 +211,8 @@ def few_learn(board: Board, table: TaskTable) -> str:
     """Why a task that few learn does not count; in the lab learning is not what is asked for."""
     asked = board.asked(table)
     learn = "do better there than the mean of the training targets" if table.task.family == LAB else "learn it"
-    return f"{sum(map(table.learns, asked))} of {len(asked)} activations that are asked {learn}"
+    regular = "regular " if board.regulars.issuperset(asked) else ""
+    return f"{sum(map(table.learns, asked))} of {len(asked)} {regular}activations {learn}"
 
 
 def transfer_notes(evidence: Evidence) -> Iterator[str]:

@@ -38,16 +38,15 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only
   activations with a score on every task that counts and no failed cell are ranked, and only beside a ReLU that has all
   of them; `1?` is a row with too few pairs for any test, so that none could be shown to be better. Tasks that less
-  than half of the activations were run on, or learn, count for no rank and for no verdict in the ranking, and "At a
-  glance" names them; asked are the regular activations, those with 5 pairs on at least half of the tasks on which any
-  has as many.
-* **Cost** is a ratio to ReLU on the same kind of machine and day: processor time of the training for cells on a CPU,
-  time by the clock on a GPU; peak memory of the whole process on a CPU, of the GPU otherwise (molhiv: of a GPU alone;
-  CLRS-30: none). Compilation does not count; the earlier records of CLRS-30 hold it and have no ratio of time. The
-  ranking's are means over the tasks of the field, families alike, that make the largest table of tasks and rows
-  without a gap; "At a glance" names them, and a row that lacks one has no mean. `1.28 (2)` is the median of two
-  pairs of cells; where there are few, read it to a tenth or two. ◆ marks what no other row beats in both quality and
-  time, by means alone: a row with few seeds may owe it to luck.
+  than half of the regular activations were run on, or learn, count for no rank and for no verdict in the ranking, and
+  "At a glance" names them; regular are those with 5 pairs on at least half of the tasks on which any has as many.
+* **Cost** is a ratio to ReLU on the same kind of machine and day, one kind for all pairs of a row and, where it can be,
+  for all rows of a task: processor time of the training for cells on a CPU, time by the clock on a GPU; peak memory of
+  the whole process on a CPU, of the GPU otherwise (molhiv: of a GPU alone; CLRS-30: none). Compilation does not count;
+  the earlier records of CLRS-30 hold it and have no ratio of time. The ranking's are means over the tasks of the field,
+  families alike, that make the largest table of tasks and rows without a gap; "At a glance" names them, and a row that
+  lacks one has no mean. `1.28 (2)` is the median of two pairs of cells; where there are few, read it to a tenth or two.
+  ◆ marks what no other row beats in both quality and time, by means alone: a row with few seeds may owe it to luck.
 * **Profiles** (`smoke`, `cpu`, `small`, `paper`) are budgets, and **tracks** say whether the data is the real
   benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows published
   protocols, where a task has one; there its ReLU row is held against the published number.

@@ -68,15 +68,14 @@ STATISTICS = f"""\
 transfer.
 
 **Here:** a function has collapsed (✕) on a task if its training diverged or ran out of memory, or if it keeps less than
-{100 * KEPT:g} % of ReLU's skill (its score counted from the level of a guess), beyond chance: one-sided paired t
-tests, Holm over the tasks of a function. It has held its ground (✓) if it keeps more, beyond chance. Everything else is
-open (?), and always so below {FEWEST_PAIRS} pairs. The {100 * KEPT:g} % and the rule are our choice. Counted are
-functions with {FEWEST_PAIRS} pairs or broken trainings on every task. The two kinds are not tested against each other:
-functions of either kind are too few for that. Cells: log-ratio to ReLU, its 95 % interval, pairs. Initialisation and
-learning rate are those made for ReLU. Tasks that fewer than half of the functions learn are left out. FISG and the
-chaotic wave look along the last axis of a tensor: channels in the lab, in graph networks and in CLRS-30, but the width
-of the map in our image networks, where FISG does nothing at all to maps one or two wide. What they do on images is no
-test of what the paper says of them there.
+{100 * KEPT:g} % of ReLU's skill (its score counted from the level of a guess), beyond chance: one-sided paired t tests,
+Holm over the tasks of a function. It has held its ground (✓) if it keeps more, beyond chance. Everything else is open
+(?), and always so below {FEWEST_PAIRS} pairs. The {100 * KEPT:g} % and the rule are our choice. Counted are functions
+with {FEWEST_PAIRS} pairs or broken trainings on every task. The two kinds are not tested against each other: functions
+of either kind are too few for that. Cells: log-ratio to ReLU, its 95 % interval, pairs. Initialisation and learning
+rate are those made for ReLU. FISG and the chaotic wave look along the last axis of a tensor: channels in the lab, in
+graph networks and in CLRS-30, but the width of the map in our image networks, where FISG does nothing at all to maps
+one or two wide. What they do on images is no test of what the paper says of them there.
 """
 
 PREDICTS = """\
@@ -87,13 +86,13 @@ the field. No correlation is reported.
 
 **Here:** Kendall's tau between the mean log-ratios to ReLU in the lab and in the field, over the functions that are
 complete on every task that counts, as on the board; its interval is over functions, as if they had been drawn at
-random. A task that ReLU hardly learns while others learn counts, but ratios to it are large: the answer is
-given without it, too, and stands only where both agree. A task of the lab on which fewer than half of the functions do
-better than the mean of the training targets does not count: the order there is one of who is wrong by less. Since such
-tasks may turn the order of the lab over, the answer has to stand with them, too. The second table leaves out every task
-in turn, and kinds of functions, among which there are near copies of each other; nothing in it is corrected for the
-number of its rows. Beside the mean of the lab's best stands, in brackets, what it is without the task that moves it
-most. Initialisation and learning rate are those made for ReLU, in the field for every function.
+random. A task that ReLU hardly learns while others learn counts, but ratios to it are large: the answer is given
+without it, too, and stands only where both agree. To learn a task of the lab is to do better there than the mean of the
+training targets: where few do, the order is one of who is wrong by less. Since such tasks may turn the order of the lab
+over, the answer has to stand with them, too. The second table leaves out every task in turn, and kinds of functions,
+among which there are near copies of each other; nothing in it is corrected for the number of its rows. Beside the mean
+of the lab's best stands, in brackets, what it is without the task that moves it most. Initialisation and learning rate
+are those made for ReLU, in the field for every function.
 """
 
 

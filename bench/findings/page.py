@@ -31,6 +31,8 @@ deviations over its seeds are known.
   the first records of profile `cpu` had been seen. Tests are corrected as each question says, the intervals are not;
   the leaderboard corrects over the whole board.
 * "We cannot tell" is an answer: the seeds are too few, or the functions too alike. It never means "no difference".
+* A task that fewer than half of the regular activations learn does not count, and is named; regular are those with 5
+  pairs on at least half of the tasks on which any has as many.
 * What a profile says holds for its budget. Only `paper` follows published protocols, where there are any.
 * Each task's recipe, data, machine and the command that runs its cells again stand in the
   [leaderboard]({board}) under the task's name.

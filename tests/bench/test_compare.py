@@ -149,6 +149,23 @@ def test_cost_is_compared_on_the_same_machine_only(make_record: MakeRecord) -> N
     assert (row.time_ratio, row.memory_ratio) == (None, None)
 
 
+def test_costs_of_a_row_are_of_one_kind_of_machine_and_of_one_that_other_rows_have(make_record: MakeRecord) -> None:
+    def cell(name: str, seed: int, cpu: str, train: float) -> Record:
+        record = make_record("t", name, seed, train=train)
+        return record.model_copy(update={"machine": record.machine.model_copy(update={"cpu": cpu})})
+
+    ratios = {"gelu": (("old", 2.0), ("old", 2.0), ("new", 4.0)), "silu": (("new", 5.0),), "sine": (("old", 3.0),)}
+    ratios["mish"] = (("old", 7.0), ("old", 7.0), ("new", 9.0))
+    table = []
+    for name, cells in ratios.items():
+        table += [cell(name, 10 * list(ratios).index(name) + i, cpu, ratio) for i, (cpu, ratio) in enumerate(cells)]
+    table += [cell("relu", record.seed, record.machine.cpu, 1.0) for record in table]
+    found = {label: row.times for label, row in make_table(table).by_label.items()}
+    assert [found[name] for name in ratios] == [(2.0, 2.0), (5.0,), (3.0,), (7.0, 7.0)]
+    rarer = [record for record in table if record.activation.name != "sine"]
+    assert make_table(rarer).by_label["gelu"].times == (4.0,)
+
+
 def clrs_records(make_record: MakeRecord, algorithms: int) -> list[Record]:
     return [
         make_record(f"clrs30-a{number:02}", name, seed, number + seed + bonus, family="clrs30", track="real")

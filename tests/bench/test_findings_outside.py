@@ -77,7 +77,7 @@ def test_a_task_that_few_learn_is_left_out_and_named(make_record: MakeRecord) ->
     held = [*records(make_record, "m", four(), "molecules"), *records(make_record, "weak", weak, "clrs30")]
     found = outside(board_of(held))
     assert found is not None
-    assert found.left_out == ("weak, since 0 of 4 activations that are asked learn it",)
+    assert found.left_out == ("weak, since 0 of 4 regular activations learn it",)
     assert [task.table.task.name for task in contrast(held, "gelu-sine", "relu").tasks] == ["m"]
 
 

@@ -268,7 +268,7 @@ def test_a_task_that_few_learn_counts_where_there_is_no_other(make_record: MakeR
     ranking = section(text, "Ranking")
     assert row_of(ranking, "gelu")["field"].startswith("+0.000")
     assert row_of(ranking, "a")["rank"] == "1?", "the task that it was not run on counts for no rank; it has one pair"
-    assert "* weak counts for no rank: 0 of 2 activations that are asked learn it." in text
+    assert "* weak counts for no rank: 0 of 2 regular activations learn it." in text
     learned = scored("weak", "vision", relu=51.0, gelu=70.0, a=72.0)
     ranking = section(board([*learned, *good]), "Ranking")
     assert row_of(ranking, "gelu")["field"].startswith("+1.498"), "ReLU's failure is no reason to leave a task out"
