@@ -289,15 +289,15 @@ def _rows(records: Sequence[Record]) -> list[Row]:
     baseline = {record.seed: record.score for record in relu if record.score is not None}
     for held in groups.values():
         held.sort(key=lambda record: (record.seed, record.id))
-    costs = zip(*(ratios(list(groups.values()), relu) for ratios in (time_ratios, memory_ratios)), strict=True)
+    times, memories = (ratios(list(groups.values()), relu) for ratios in (time_ratios, memory_ratios))
     rows = []
-    for (graph, held), (times, memories) in zip(groups.items(), costs, strict=True):
+    for (graph, held), time, memory in zip(groups.items(), times, memories, strict=True):
         plain = graph == origin or (shared[names[graph]] == 1 and names[graph] != BASELINE)
         part = graph if alike[names[graph], graph[:_DIGITS]] > 1 else graph[:_DIGITS]
         label = names[graph] if plain else f"{names[graph]} ({part})"
         scores = {record.seed: record.score for record in held if record.score is not None}
         difference = paired(scores, baseline)
-        rows.append(Row(label, tuple(held), difference, times, memories))
+        rows.append(Row(label, tuple(held), difference, time, memory))
     return rows
 
 
