@@ -212,13 +212,13 @@ def _check_call(node: ast.Call) -> None:
 def _unknown(name: str, known: list[str], function: bool) -> ExpressionError:
     """`known` names are offered when they are near; a function's name that stands without a call says so."""
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    kind, lists = ("function" if function else "name"), "FROM_TORCH and FROM_FUNCTIONAL of activations.expression"
+    kind, functions = "function" if function else "name", ", ".join(sorted(FROM_TORCH | FROM_FUNCTIONAL))
     if not function and name in FROM_TORCH | FROM_FUNCTIONAL:
         advice = f"a function is called, as in {name}(x)."
     elif near:
-        advice = f"did you mean {' or '.join(near)}? The functions are listed in {lists}."
+        advice = f"did you mean {' or '.join(near)}? The functions are {functions}."
     else:
-        advice = f"use x, numbers, {', '.join(CONSTANTS)} and the functions listed in {lists}."
+        advice = f"use x, numbers, {', '.join(CONSTANTS)} and the functions {functions}."
     return ExpressionError(f"The {kind} {name!r} is unknown in an expression: {advice}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -244,8 +243,3 @@ def _drop_unused(
                 Node(node.op, tuple(names[i] if isinstance(i, str) else i for i in node.inputs), node.attributes)
             )
     return Graph(tuple(kept), tuple(names[o] for o in outputs), parameters, inputs)
-
-
-def is_whole(value: Any) -> bool:
-    """True for a number without a fraction."""
-    return isinstance(value, int | float) and math.isfinite(value) and float(value).is_integer()

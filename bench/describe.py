@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from bench.compare import BASELINE, LAB, Board, Row, TaskTable, built_in_names
@@ -16,7 +16,7 @@ from bench.judge import TaskJudgement
 from bench.profiles import PROFILES, TUNED, base_of
 from bench.race import explain, stopped_rows
 from bench.records import Record
-from bench.tables import count_of, number, with_spread
+from bench.tables import count_of, number, spans, with_spread
 
 MOST_CHECKSUMS = 8
 STAND_IN = "Stand-in data: these numbers say that the machinery works, and nothing about the real benchmark."
@@ -44,10 +44,20 @@ def facts(table: TaskTable) -> Iterator[tuple[str, str]]:
     yield "Network", f"{task.model.rstrip('.')}. {count_of(task.sites, 'site')}: {task.site_rule}"
     yield "Recipe", f"{', '.join(f'{name} {_plain(value)}' for name, value in recipe)}."
     yield "Anchor", f"{anchor(table)[1]}."
+    yield "Seeds", f"{seeds_of(table)}."
     for note in sorted({note for record in table.records for note in record.notes}):
         yield "Note", note
     if table.outdated:
         yield "Left out", f"{count_of(table.outdated, 'record')} of other versions or recipes of this task."
+
+
+def seeds_of(table: TaskTable) -> str:
+    """Which rows ran on which seeds, the commonest set first."""
+    held: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for row in table.rows:
+        held[tuple(sorted({record.seed for record in row.records}))].append(row.label)
+    ordered = sorted(held.items(), key=lambda one: (-len(one[1]), one[0]))
+    return "; ".join(f"{spans(seeds)} for {', '.join(labels)}" for seeds, labels in ordered)
 
 
 def anchor(table: TaskTable) -> tuple[str, str]:
@@ -92,10 +102,10 @@ def command(table: TaskTable, rows: Sequence[Row] | None = None) -> str:
     base = base_of(table.profile)
     usual = PROFILES[base].device if base in PROFILES else ""
     other = " --device cpu" if usual == "cuda" and all(record.machine.device == "cpu" for record in chosen) else ""
-    tuning = f" --tuning-seeds {','.join(map(str, trials))}" if trials else ""
+    tuning = f" --tuning-seeds {spans(trials)}" if trials else ""
     return (
         f"bench {'tune' if trials else 'run'} --profile {base}{other} "
-        f"--tasks {table.task.name} --activations {','.join(names)} --seeds {','.join(map(str, seeds))}{tuning}"
+        f"--tasks {table.task.name} --activations {','.join(names)} --seeds {spans(seeds)}{tuning}"
         f"{' --data DIR' if any(record.dataset for record in chosen) else ''}"
         f"{'' if built_in_names().issuperset(names) else ' --plugin FILE'}"
     )
@@ -124,7 +134,12 @@ def _pairs(task: TaskJudgement) -> str:
     would = [f"{n} pairs {number(task.needed(n), metric)}" for n in MORE_PAIRS if n > fewest and n != most]
     text += f" {', '.join(would).capitalize()}." if would else ""
     margin = "none is stated" if task.margin is None else f"±{number(task.margin, metric)}"
-    return f"{text} Region of equivalence: {margin}."
+    return f"{text} Region of equivalence: {margin}. {_pairing(task.paired_off)}"
+
+
+def _pairing(share: float) -> str:
+    does = f"takes {share:.0%} off" if share >= 0 else f"adds {-share:.0%} to"
+    return f"Pairing by seed {does} the variance of a difference."
 
 
 def pairs_of(task: TaskJudgement) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,21 @@ class TaskJudgement:
         known = [(spread.n - 1, spread.sd**2) for spread in spreads if spread and spread.sd is not None]
         df = sum(weight for weight, _ in known)
         return math.sqrt(sum(weight * variance for weight, variance in known) / df) if df else math.nan
+
+    @cached_property
+    def paired_off(self) -> float:
+        """Share that pairing by seed takes off the variance of a difference to ReLU, pooled over rows; negative where
+        it adds to it, NaN where no row has two pairs."""
+        baseline = self.table.by_label.get(BASELINE)
+        apart = together = 0.0
+        for row in (judged.row for judged in self.rows if judged.verdict and judged.row.complete):
+            seeds = sorted(row.scores.keys() & baseline.scores.keys()) if baseline else []
+            if baseline and len(seeds) > 1:
+                own, theirs = ([scores[seed] for seed in seeds] for scores in (row.scores, baseline.scores))
+                apart += (len(seeds) - 1) * (statistics.variance(own) + statistics.variance(theirs))
+                differences = [one - other for one, other in zip(own, theirs, strict=True)]
+                together += (len(seeds) - 1) * statistics.variance(differences)
+        return 1 - together / apart if apart else math.nan
 
     @property
     def resolution(self) -> float:

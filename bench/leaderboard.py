@@ -25,7 +25,8 @@ and commit. `docs/protocol.md` gives the reason for each choice.
 ## How to read it
 
 * **A cell** is one training run: a task, an activation, a seed and a recipe. The same seed means the same initial
-  weights and the same order of data for every activation, so differences to ReLU are **paired by seed**.
+  weights and the same order of data for every activation, so differences to ReLU are **paired by seed**; how much of
+  their scatter that takes off, which may be little, stands under each task's table.
   `94.10 ± 0.12 (3)` is mean ± standard deviation over 3 seeds; `+0.41 [+0.10, +0.72]` is a mean difference and its own
   95 % interval, over seeds and not over other test examples. It is over the seeds that a row shares with ReLU, which
   differ between rows, so it need not be the gap between two mean scores.
@@ -45,15 +46,21 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   the whole process on a CPU, of the GPU otherwise (molhiv: of a GPU alone; CLRS-30: none). Compilation does not count;
   the earlier records of CLRS-30 hold it and have no ratio of time. The ranking's are means over the tasks of the field,
   families alike, that make the largest table of tasks and rows without a gap; "At a glance" names them, and a row that
-  lacks one has no mean. `1.28 (2)` is the median of two pairs of cells; where there are few, read it to a tenth or two.
+  lacks one has no mean. `1.28 (2)` is the median of two pairs of cells. Where there are few, where cells are short as
+  in the lab, and for memory on a CPU, read it as a size: cells of one function scatter.
   ◆ marks what no other row beats in both quality and time, by means alone: a row with few seeds may owe it to luck.
 * **Profiles** (`smoke`, `cpu`, `small`, `paper`) are budgets, and **tracks** say whether the data is the real
   benchmark or an embedded stand-in. Neither ever shares a table with another. Only `paper` follows published
   protocols, where a task has one; there its ReLU row is held against the published number.
 * **Re-tuned** columns come from runs of their own, in which each of the activations shown there, ReLU too, had its
-  learning rate chosen from the same grid by validation. They never mix with the fixed recipe.
+  learning rate chosen from the same grid by validation. They never mix with the fixed recipe, and the correction of
+  their verdicts goes over the re-tuned rows alone.
+* **Resolves** is the difference that so many pairs show with 80 % power at the strictest step of the correction, once
+  all rows have pairs enough to be tested; until then p is corrected for fewer tests and shows somewhat less.
 * `†` marks a mined function on a task whose data chose it: read it on the other tasks.
-* **Repeat** names the command behind all rows of a task; for one row leave the other names out, and keep `relu`.
+* **Seeds** says which rows were run on which seeds: rows of few pairs may stand beside other cells of ReLU.
+* **Repeat** names the command for all rows of a task; it also trains the seeds that some rows lack. For one row leave
+  the other names out, and keep `relu`.
 * **Failures** are results: `diverged` is a training that became non-finite, and no such run has a score.
 """
 

@@ -171,7 +171,9 @@ def existing_run(results: Path, name: str) -> Path:
     home = results / LOCAL / MINING
     known = sorted(path.parent.name for path in home.glob(f"*/{POPULATION}")) if home.is_dir() else []
     if name not in known:
-        raise unknown("run", name, known) if known else UsageError("there is no run yet: `bench mine` makes one")
+        if known:
+            raise unknown("run", name, known)
+        raise UsageError("there is no run yet: `bench mine --evaluations 300` makes one")
     return home / name
 
 

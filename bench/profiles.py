@@ -56,7 +56,7 @@ _ALL = (
     ),
     Profile(
         name="small",
-        summary="real data, minutes a cell on one GPU",
+        summary="real data, planned for minutes a cell on one GPU",
         tasks=(*REAL_TASKS, "tiny-imagenet-10k-resnet50"),
         activations=COMPARED,
         seeds=(0, 1, 2, 3, 4),
@@ -65,7 +65,7 @@ _ALL = (
     ),
     Profile(
         name="paper",
-        summary="published protocols where there are any, hours to days a cell on one GPU",
+        summary="published protocols where there are any, up to days a cell on one GPU",
         tasks=REAL_TASKS,
         activations=COMPARED,
         seeds=(0, 1, 2, 3, 4),

@@ -35,6 +35,17 @@ def count_of(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending whole numbers as `bench run --seeds` takes them: `0-4,7`."""
+    held: list[list[int]] = []
+    for number in numbers:
+        if held and number == held[-1][-1] + 1:
+            held[-1].append(number)
+        else:
+            held.append([number])
+    return ",".join(f"{one[0]}-{one[-1]}" if len(one) > 2 else ",".join(map(str, one)) for one in held)
+
+
 def escape(text: object) -> str:
     """Text that cannot break out of a table's cell or a list's line."""
     return " ".join(str(text).split()).replace("|", "\\|")

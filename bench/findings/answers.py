@@ -91,8 +91,9 @@ without it, too, and stands only where both agree. To learn a task of the lab is
 training targets: where few do, the order is one of who is wrong by less. Since such tasks may turn the order of the lab
 over, the answer has to stand with them, too. The second table leaves out every task in turn, and kinds of functions,
 among which there are near copies of each other; nothing in it is corrected for the number of its rows. Beside the mean
-of the lab's best stands, in brackets, what it is without the task that moves it most. Initialisation and learning rate
-are those made for ReLU, in the field for every function.
+of the lab's best stand, in brackets, the lowest and the highest that it is without some one task, and what it is with
+the scores of re-tuned learning rates, its own and ReLU's, on the tasks that have them. Initialisation and learning rate
+are otherwise those made for ReLU, in the field for every function.
 """
 
 
@@ -263,7 +264,7 @@ def _fate_cell(one: OnTask | None) -> str:
 
 def predicts(evidence: Evidence) -> Answer | None:
     """Question 3."""
-    found = predict(evidence.board)
+    found = predict(evidence.board, evidence.tuned.board if evidence.tuned else None)
     if found is None:
         return None
     weak = ", ".join(found.weak)
@@ -327,7 +328,11 @@ def _pick(found: Prediction) -> str:
     behind = best.field.value - chosen.field.value
     rest = "and is the best there, too" if best is chosen else f"{behind:.3f} behind the best there, {best.function}"
     value = "0" if chosen.function == BASELINE else str(chosen.field)
-    hangs = f" ({found.pick_without[1]} without {found.pick_without[0]})" if found.pick_without else ""
+    otherwise = [f"{mean} without {task}" for task, mean in found.pick_without]
+    if found.pick_retuned:
+        tasks, mean = found.pick_retuned
+        otherwise.append(f"{mean} with the re-tuned rates of {', '.join(tasks)}")
+    hangs = f" ({'; '.join(otherwise)})" if otherwise else ""
     return f"The best of the lab, {chosen.function}, has {value} in the field{hangs}, {rest}."
 
 

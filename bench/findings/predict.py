@@ -49,9 +49,12 @@ class Prediction:
     """Of the lab and each family of the field."""
     subsets: tuple[tuple[str, Correlation], ...]
     """Of the lab and the field, over some of the functions."""
-    pick_without: tuple[str, Estimate] | None
-    """The task of the field that weighs most on the mean of the best of the lab, and that mean without it; None for
-    ReLU, or where the field is one task."""
+    pick_without: tuple[tuple[str, Estimate], ...]
+    """The lowest and the highest mean in the field of the best of the lab without one task, after the name of that
+    task; nothing for ReLU, or where the field is one task."""
+    pick_retuned: tuple[tuple[str, ...], Estimate] | None
+    """The tasks of the field on which its learning rate and ReLU's were re-tuned, and its mean over the whole field
+    with these; None where there are none."""
     halves: tuple[tuple[str, Correlation], ...]
     """Of the even and the odd seeds of the lab, and of the field: how much of an order half of the seeds repeats."""
     pairs: int
@@ -71,8 +74,13 @@ def learned_tasks(board: Board) -> list[TaskTable]:
     ]
 
 
-def predict(board: Board) -> Prediction | None:
-    """The answer; None where lab and field do not share three functions that are complete on both."""
+def predict(board: Board, tuned: Board | None = None) -> Prediction | None:
+    """The answer; None where lab and field do not share three functions that are complete on both.
+
+    Args:
+        board: what answers.
+        tuned: the same profile with re-tuned learning rates; the best of the lab is held against it.
+    """
     labels = [label for label in board.labels if not board.gaps(label)]
     tables = [table for table in board.core if not at_chance(table)]
     lab = [table for table in tables if table.task.family == LAB]
@@ -113,7 +121,8 @@ def predict(board: Board) -> Prediction | None:
             for name, some in _subsets(tables[0], pairs).items()
             if 2 < len(some) < len(names)
         ),
-        pick_without=_pick_without(field_without, order[0], in_field[order[0]]),
+        pick_without=_pick_without(field_without, order[0]),
+        pick_retuned=_pick_retuned(field, tuned, order[0]),
         halves=_halves({LAB: lab, "field": field}),
         pairs=min(pairs.values()),
         learned=not all(map(board.hardly_learned, field)),
@@ -157,13 +166,26 @@ def _subsets(table: TaskTable, pairs: Mapping[str, int]) -> dict[str, list[str]]
     }
 
 
-def _pick_without(
-    field_without: Mapping[str, Mapping[str, Estimate]], name: str, whole: Estimate
-) -> tuple[str, Estimate] | None:
-    if name == BASELINE:
-        return None
+def _pick_without(field_without: Mapping[str, Mapping[str, Estimate]], name: str) -> tuple[tuple[str, Estimate], ...]:
     rests = [(task, means[name]) for task, means in field_without.items() if name in means]
-    return max(rests, key=lambda rest: abs(rest[1].value - whole.value), default=None)
+    if name == BASELINE or not rests:
+        return ()
+    rests.sort(key=lambda rest: rest[1].value)
+    return rests[0], rests[-1]
+
+
+def _pick_retuned(
+    field: Sequence[TaskTable], tuned: Board | None, name: str
+) -> tuple[tuple[str, ...], Estimate] | None:
+    both = (BASELINE, name)
+    again = {
+        table.task.name: table
+        for table in (tuned.tables if tuned else ())
+        if all(one in table.by_label and table.by_label[one].complete for one in both)
+    }
+    used = tuple(table.task.name for table in field if table.task.name in again)
+    mean = _means([again.get(table.task.name, table) for table in field], both).get(name)
+    return (used, mean) if used and mean and name != BASELINE else None
 
 
 def _halves(places: dict[str, Sequence[TaskTable]]) -> tuple[tuple[str, Correlation], ...]:

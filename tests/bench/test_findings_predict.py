@@ -1,5 +1,6 @@
 """The order in the lab against that in the field, on boards small enough to do by hand."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -63,17 +64,35 @@ def test_kinds_of_functions_are_left_out_in_turn(make_record: MakeRecord) -> Non
     assert predicted(mined).tau.tau < 0.9
 
 
-def test_the_task_that_weighs_most_on_the_best_of_the_lab_is_named(make_record: MakeRecord) -> None:
+def test_the_best_of_the_lab_is_shown_without_its_worst_and_its_best_task(make_record: MakeRecord) -> None:
     lab = graded(make_record, "l", "lab", WORTH, **LOG)
     fields = [
         graded(make_record, f"v{place}", "vision", WORTH | {"g": worth}) for place, worth in enumerate((3, 4, -15))
     ]
     held = [*lab, *(record for task in fields for record in task)]
-    found = predicted(held)
-    assert found.pick_without is not None
-    assert found.pick_without[0] == "v2"
-    assert found.pick_without[1].value > 0 > next(one.field.value for one in found.order if one.function == "g")
-    assert "without v2), " in sentence(held)
+    (hurt, lowest), (helped, highest) = predicted(held).pick_without
+    assert (hurt, helped) == ("v1", "v2")
+    assert lowest.value < 0 < highest.value
+    assert f"({lowest} without v1; {highest} without v2), " in sentence(held)
+
+
+def test_the_best_of_the_lab_is_shown_with_rates_of_its_own(make_record: MakeRecord) -> None:
+    """Its one bad task of two is re-tuned: its mean takes the new scores there and the old ones elsewhere."""
+    lab = graded(make_record, "l", "lab", WORTH, **LOG)
+    good, bad = (
+        graded(make_record, f"v{place}", "vision", WORTH | {"g": worth}) for place, worth in ((0, 4), (1, -15))
+    )
+    again = board_of(graded(make_record, "v1", "vision", {"g": 6.0}))
+    found = predict(board_of([*lab, *good, *bad]), again)
+    assert found is not None
+    assert found.pick_retuned is not None
+    tasks, mean = found.pick_retuned
+    assert tasks == ("v1",)
+    assert mean.value == pytest.approx((math.log(24 / 20) + math.log(26 / 20)) / 2)
+    others = board_of(graded(make_record, "v1", "vision", {"f": 6.0}))
+    missed = predict(board_of([*lab, *good, *bad]), others)
+    assert missed is not None
+    assert missed.pick_retuned is None
 
 
 def test_lab_and_field_in_the_opposite_order(make_record: MakeRecord) -> None:

@@ -248,6 +248,18 @@ def test_a_task_resolves_by_the_pooled_scatter_and_the_most_pairs(make_record: M
     assert task.needed(20) == pytest.approx(resolution(20, 3) * task.scatter)
 
 
+def test_pairing_is_worth_the_variance_that_it_takes_off(make_record: MakeRecord) -> None:
+    """All of it where the function follows ReLU; less than nothing where it goes the other way; pooled over both."""
+    relu = records(make_record, "relu", RELU)
+    like, unlike = records(make_record, "like", shifted(1, 0)), records(make_record, "unlike", RELU[::-1])
+    (follows,), (opposes,), (both,) = (judged(relu + held) for held in (like, unlike, like + unlike))
+    assert follows.paired_off == pytest.approx(1)
+    assert opposes.paired_off == pytest.approx(-1)
+    assert both.paired_off == pytest.approx(0)
+    (single,) = judged(relu + records(make_record, "once", (70.0,)))
+    assert math.isnan(single.paired_off)
+
+
 def test_the_clrs_mean_is_judged_and_shares_the_error(make_record: MakeRecord) -> None:
     held = []
     for number in range(ALGORITHMS):

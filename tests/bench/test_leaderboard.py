@@ -60,7 +60,7 @@ def test_a_task_shows_scores_differences_and_verdicts(records: list[Record]) -> 
     assert (row["time"], row["memory"]) == ("1.00 (5)", "1.00 (5)")
     text = section(board(records), "digits")
     assert "5 pairs a row, differences scatter by 0.02 (pooled): a difference of 0.03 shows with 80 % power." in text
-    assert "Region of equivalence: ±0.20." in text
+    assert "Region of equivalence: ±0.20. Pairing by seed takes " in text
 
 
 def test_the_ranking_of_a_board(records: list[Record]) -> None:
@@ -95,6 +95,7 @@ def test_rows_of_different_seeds_say_which_have_no_verdict(make_record: MakeReco
         for seed in range(seeds)
     ]
     text = section(board(held), "t\n")
+    assert "* Seeds: 0-5 for gelu, relu; 0,1 for silu." in text
     assert "2 to 6 pairs a row, differences scatter by" in text
     assert "shows with 80 % power of 6 pairs; rows below 5 get no verdict. 5 pairs " in text
     assert row_of(section(board(held), "Tasks"), "t (% ↑)")["pairs"] == "2 to 6"
@@ -105,7 +106,7 @@ def test_rows_of_different_seeds_say_which_have_no_verdict(make_record: MakeReco
 
 def test_a_row_is_repeated_by_its_command(records: list[Record]) -> None:
     text = board(records)
-    assert "`bench run --profile smoke --tasks lab-feynman --activations gelu,relu --seeds 0,1,2,3,4`" in text
+    assert "`bench run --profile smoke --tasks lab-feynman --activations gelu,relu --seeds 0-4`" in text
     assert "commit c0ffeec0ffee: 11 cells" in text
 
 

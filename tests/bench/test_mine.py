@@ -188,4 +188,4 @@ def test_lines_tell_how_far_a_search_is(capsys: pytest.CaptureFixture[str]) -> N
 def test_the_command_line_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
     done = run_bench("mine", "report", "night", "--results", str(tmp_path))
     assert done.returncode == 2
-    assert done.stderr == "bench: there is no run yet: `bench mine` makes one\n"
+    assert done.stderr == "bench: there is no run yet: `bench mine --evaluations 300` makes one\n"

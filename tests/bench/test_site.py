@@ -138,7 +138,7 @@ def test_it_says_what_the_records_say(site: Path) -> None:
     assert "broken: digits: 2 diverged of 2" in index
     assert 'data-pointwise="no"' in index
     task = (site / "tasks" / "smoke.real.lab-feynman.html").read_text()
-    assert "bench run --profile smoke --tasks lab-feynman --activations gelu,relu,turbulent --seeds 0,1,2,3,4" in task
+    assert "bench run --profile smoke --tasks lab-feynman --activations gelu,relu,turbulent --seeds 0-4" in task
     assert "computed from the seed" in task
     assert "+0.60 [+0.50, +0.70]" in task
     assert (site / "pictures" / "smoke-real" / "forest-lab-feynman.svg").is_file()
