@@ -134,12 +134,14 @@ def _pairs(task: TaskJudgement) -> str:
     would = [f"{n} pairs {number(task.needed(n), metric)}" for n in MORE_PAIRS if n > fewest and n != most]
     text += f" {', '.join(would).capitalize()}." if would else ""
     margin = "none is stated" if task.margin is None else f"±{number(task.margin, metric)}"
-    return f"{text} Region of equivalence: {margin}. {_pairing(task.paired_off)}"
+    return f"{text} Region of equivalence: {margin}.{_pairing(task.paired_off)}"
 
 
 def _pairing(share: float) -> str:
+    if math.isnan(share):
+        return ""
     does = f"takes {share:.0%} off" if share >= 0 else f"adds {-share:.0%} to"
-    return f"Pairing by seed {does} the variance of a difference."
+    return f" Pairing by seed {does} the variance of a difference."
 
 
 def pairs_of(task: TaskJudgement) -> str:

@@ -100,7 +100,7 @@ class TaskJudgement:
     @cached_property
     def paired_off(self) -> float:
         """Share that pairing by seed takes off the variance of a difference to ReLU, pooled over rows; negative where
-        it adds to it, NaN where no row has two pairs."""
+        it adds to it, NaN where no row has two pairs or nothing scatters."""
         baseline = self.table.by_label.get(BASELINE)
         apart = together = 0.0
         for row in (judged.row for judged in self.rows if judged.verdict and judged.row.complete):

@@ -257,7 +257,9 @@ def test_pairing_is_worth_the_variance_that_it_takes_off(make_record: MakeRecord
     assert opposes.paired_off == pytest.approx(-1)
     assert both.paired_off == pytest.approx(0)
     (single,) = judged(relu + records(make_record, "once", (70.0,)))
+    (still,) = judged([one for name in ("relu", "flat") for one in records(make_record, name, (70.0,) * 5)])
     assert math.isnan(single.paired_off)
+    assert math.isnan(still.paired_off)
 
 
 def test_the_clrs_mean_is_judged_and_shares_the_error(make_record: MakeRecord) -> None:
