@@ -104,12 +104,11 @@ class TaskJudgement:
         baseline = self.table.by_label.get(BASELINE)
         apart = together = 0.0
         for row in (judged.row for judged in self.rows if judged.verdict and judged.row.complete):
-            seeds = sorted(row.scores.keys() & baseline.scores.keys()) if baseline else []
-            if baseline and len(seeds) > 1:
+            if baseline and row.difference and row.difference.sd is not None:
+                seeds = row.scores.keys() & baseline.scores.keys()
                 own, theirs = ([scores[seed] for seed in seeds] for scores in (row.scores, baseline.scores))
                 apart += (len(seeds) - 1) * (statistics.variance(own) + statistics.variance(theirs))
-                differences = [one - other for one, other in zip(own, theirs, strict=True)]
-                together += (len(seeds) - 1) * statistics.variance(differences)
+                together += (len(seeds) - 1) * row.difference.sd**2
         return 1 - together / apart if apart else math.nan
 
     @property
