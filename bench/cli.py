@@ -181,7 +181,13 @@ def doctor(data: Data = None, plugin: Plugins = None, results: Results = RESULTS
 
 @data_app.command("prepare")
 def prepare_(
-    names: Annotated[list[str], typer.Argument(help="cifar10, cifar100, molhiv, tiny-imagenet-10k, imagenet, clrs30.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="cifar10, cifar100, molhiv, tiny-imagenet-10k, imagenet, clrs30; of clrs30 also one algorithm, like "
+            "clrs30-bfs."
+        ),
+    ],
     data: Data = None,
     origin: Annotated[
         Optional[Path],  # noqa: UP045

@@ -24,6 +24,7 @@ from bench.errors import BenchError, UsageError, unknown
 from tasks import tiny_imagenet
 from tasks.base import MissingData
 from tasks.checksums import Judged, State, is_there, judge
+from tasks.clrs30 import ALGORITHMS
 
 if TYPE_CHECKING:
     from tasks import Dataset
@@ -89,10 +90,10 @@ SOURCES: Mapping[str, Source] = {
         parts=("train", "val"),
     ),
 }
-GENERATED = "clrs30"
-"""The frozen test sets of CLRS-30, which the official package makes from a fixed seed."""
+GENERATED = {"clrs30": ALGORITHMS} | {f"clrs30-{algorithm}": (algorithm,) for algorithm in ALGORITHMS}
+"""The frozen test sets of CLRS-30, all or one, which the official package makes from a fixed seed."""
 
-NAMES = (*SOURCES, GENERATED)
+NAMES = (*SOURCES, *GENERATED)
 
 
 def prepare(names: Sequence[str], data: Path, origin: Path | None, download: bool) -> None:
@@ -112,8 +113,8 @@ def prepare(names: Sequence[str], data: Path, origin: Path | None, download: boo
     try:
         data.mkdir(parents=True, exist_ok=True)
         for name in names:
-            if name == GENERATED:
-                _generate(data)
+            if name in GENERATED:
+                _generate(name, data)
             else:
                 _bring(name, SOURCES[name], data, origin, download)
     except OSError as error:
@@ -349,12 +350,12 @@ def dataset(source: Source) -> Dataset:
     return get(source.task).spec.dataset
 
 
-def _generate(data: Path) -> None:
-    """Make the frozen test sets of CLRS-30; finished ones are kept."""
+def _generate(name: str, data: Path) -> None:
+    """Make the frozen test sets that `name` stands for; finished ones are kept."""
     from tasks import clrs_data
 
     def progress(algorithm: str, done: int, total: int) -> None:
-        print(f"clrs30: {done}/{total} {algorithm}", file=sys.stderr, flush=True)
+        print(f"{name}: {done}/{total} {algorithm}", file=sys.stderr, flush=True)
 
-    clrs_data.prepare(data, progress=progress)
-    print(f"clrs30: the frozen test sets are in {data / clrs_data.FOLDER}")
+    clrs_data.prepare(data, GENERATED[name], progress)
+    print(f"{name}: frozen and complete in {data / clrs_data.FOLDER}")

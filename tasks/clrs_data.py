@@ -150,26 +150,40 @@ def is_prepared(algorithm: str, data: Path | None) -> bool:
 
 def prepare(
     folder: Path,
-    algorithms: Sequence[str] | None = None,
+    algorithms: Sequence[str],
     progress: Callable[[str, int, int], None] = lambda algorithm, done, total: None,
 ) -> None:
-    """Build the official frozen test sets under the data folder `folder`, offline; finished ones are kept.
+    """Build official frozen test sets under the data folder `folder`, offline; finished ones are kept.
 
-    All 30 (the default) take about seven minutes and 3.4 GB. `progress` gets the algorithm, how many are done, of how
-    many.
+    All 30 take about seven minutes and 3.4 GB. `progress` gets the algorithm, how many are done, of how many.
     """
     reader = import_reader()
-    algorithms = tuple(algorithms or importlib.import_module("clrs._src.specs").CLRS_30_ALGS)
     for done, algorithm in enumerate(algorithms):
         progress(algorithm, done, len(algorithms))
         if not is_prepared(algorithm, folder):
             with _quiet_tfds():
                 builder = reader.CLRSDataset(data_dir=str(folder / FOLDER), config=f"{algorithm}_test")
                 builder.download_and_prepare()
+            for file in frozen_folder(algorithm, folder).glob("*.tfrecord*"):
+                _order_fields(file)
             sums = _sums(frozen_folder(algorithm, folder))
             text = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
             _checksum_file(algorithm, folder).write_text(text, encoding="utf-8")
         progress(algorithm, done + 1, len(algorithms))
+
+
+def _order_fields(file: Path) -> None:
+    """Write a file of the builder again with the fields of each example in one order.
+
+    protobuf writes them in whatever order its hash table has, so that each build of the same set has other bytes; in
+    one order its checksum says whether two machines tested on the same samples.
+    """
+    tensorflow = importlib.import_module("tensorflow")
+    ordered = file.with_name("ordered")
+    with tensorflow.io.TFRecordWriter(str(ordered)) as writer:
+        for record in tensorflow.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            writer.write(tensorflow.train.Example.FromString(record).SerializeToString(deterministic=True))
+    ordered.replace(file)
 
 
 def verify(algorithm: str, data: Path | None) -> dict[str, str]:

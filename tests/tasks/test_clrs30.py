@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,11 +89,23 @@ def test_environment_bounds_the_threads() -> None:
 
 
 def test_references_hold_their_own_value() -> None:
-    held = {each.algorithm: each.spec.reference for each in TASKS if each.spec.reference}
-    assert len(held) == 8
-    for reference in held.values():
-        assert reference is not None
+    held = [each.spec.reference for each in TASKS if each.spec.reference]
+    assert len(held) == len(clrs30.ALGORITHMS)
+    for reference in held:
         assert 0 <= reference.low < reference.value < reference.high <= 100
+
+
+def test_published_scores_average_to_the_published_mean() -> None:
+    assert round(statistics.fmean(clrs30.PUBLISHED.values()), 2) == 75.98
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "low", "high"), [("minimum", 95.78, 99.78), ("heapsort", 23.28, 38.8), ("quickselect", 0.0, 2.47)]
+)
+def test_band_is_narrow_at_either_end(algorithm: str, low: float, high: float) -> None:
+    reference = task(algorithm).spec.reference
+    assert reference is not None
+    assert (reference.low, reference.high) == (low, high)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -124,6 +124,16 @@ print(clrs.__version__, clrs.build_sampler("bfs", num_samples=1, length=4)[0].ne
     assert found.split("\n")[:2] == ["set()", "2.0.3 pi"]
 
 
+def test_a_frozen_set_is_made_alone_and_has_the_same_bytes_on_every_machine(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.cli", "data", "prepare", "clrs30-bfs", "--data", str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.startswith("clrs30-bfs: frozen and complete in ")
+    assert clrs_data.is_prepared("bfs", tmp_path)
+    assert not clrs_data.is_prepared("dfs", tmp_path)
+    found = clrs_data.verify("bfs", tmp_path)["bfs_test/clrs_dataset-test.tfrecord-00000-of-00001"]
+    assert found == "sha256:637f336545582ed05747364131b7060fc88f6b5edda7bd57aa1bd543af12d4a5"
+
+
 @pytest.mark.data
 @pytest.mark.filterwarnings("ignore:.*label.. is deprecated:DeprecationWarning")  # tensorflow-datasets on protobuf 6
 def test_frozen_set_is_read_and_holds_the_package_s_own_samples() -> None:
