@@ -1,4 +1,4 @@
-"""Numbers and tables as text: how many digits a metric has, and Markdown tables by pandas and tabulate."""
+"""Numbers and tables as text: how many digits a metric has; counts and Markdown are those of the miner's reports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from bench.compare import Spread
 from bench.records import MetricFacts
+from mining.report_text import count_of, markdown
+
+__all__ = ["count_of", "digits", "inert", "markdown", "number", "signed", "spans", "with_spread"]
 
 
 def digits(metric: MetricFacts) -> int:
@@ -30,11 +33,6 @@ def signed(spread: Spread, metric: MetricFacts) -> str:
     return f"{spread.mean:+.{digits(metric)}f}{deviation} ({spread.n})"
 
 
-def count_of(count: int, noun: str) -> str:
-    """`1 cell`, `2 cells`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def spans(numbers: Sequence[int]) -> str:
     """Ascending whole numbers as `bench run --seeds` takes them: `0-4,7`."""
     held: list[list[int]] = []
@@ -46,20 +44,6 @@ def spans(numbers: Sequence[int]) -> str:
     return ",".join(f"{one[0]}-{one[-1]}" if len(one) > 2 else ",".join(map(str, one)) for one in held)
 
 
-def escape(text: object) -> str:
-    """Text that cannot break out of a table's cell or a list's line."""
-    return " ".join(str(text).split()).replace("|", "\\|")
-
-
 def inert(text: object) -> str:
     """Text of a record on one line, in which Markdown and HTML stay letters: no tag, no link, no picture."""
     return " ".join(str(text).split()).replace("<", "&lt;").replace("](", "]\\(")
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """A Markdown table, ending with a blank line."""
-    import pandas
-
-    frame = pandas.DataFrame([[escape(cell) for cell in row] for row in rows], columns=[escape(name) for name in head])
-    text: str = frame.to_markdown(index=False, disable_numparse=True)
-    return text + "\n"

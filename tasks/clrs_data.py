@@ -155,7 +155,7 @@ def prepare(
 ) -> None:
     """Build official frozen test sets under the data folder `folder`, offline; finished ones are kept.
 
-    All 30 take about seven minutes and 3.4 GB. `progress` gets the algorithm, how many are done, of how many.
+    All 30 take some minutes and 3.4 GB. `progress` gets the algorithm, how many are done, of how many.
     """
     reader = import_reader()
     for done, algorithm in enumerate(algorithms):
