@@ -357,5 +357,6 @@ def _generate(name: str, data: Path) -> None:
     def progress(algorithm: str, done: int, total: int) -> None:
         print(f"{name}: {done}/{total} {algorithm}", file=sys.stderr, flush=True)
 
-    clrs_data.prepare(data, GENERATED[name], progress)
-    print(f"{name}: frozen and complete in {data / clrs_data.FOLDER}")
+    built = clrs_data.prepare(data, GENERATED[name], progress)
+    kept = len(GENERATED[name]) - built
+    print(f"{name}: in {data / clrs_data.FOLDER}, {built} built now, {kept} there already and verified")

@@ -88,7 +88,7 @@ PUBLISHED = {
     "topological_sort": 87.27,
 }
 """Mean test micro-F1 in % of the single-task Triplet-GMPNN over 10 seeds (Ibarz et al., 2022, table 2; checked against
-table 3 of Chen et al., 2023, arXiv:2302.14838, which quotes it). Their mean is the paper's overall 75.98 %."""
+table 3 of Chen et al., 2023, arXiv:2302.14838, which quotes it beside a rerun). Their mean is the overall 75.98 %."""
 
 FEW_SIGNALS = {
     "binary_search": 64,

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.machinery
 import io
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -152,31 +153,48 @@ def prepare(
     folder: Path,
     algorithms: Sequence[str],
     progress: Callable[[str, int, int], None] = lambda algorithm, done, total: None,
-) -> None:
-    """Build official frozen test sets under the data folder `folder`, offline; finished ones are kept.
+) -> int:
+    """Build official frozen test sets under the data folder `folder`, offline; return how many were built.
 
-    All 30 take some minutes and 3.4 GB. `progress` gets the algorithm, how many are done, of how many.
+    A set that is whole by its checksums is kept, any other is built anew. All 30 take some minutes and 3.4 GB.
+    `progress` gets the algorithm, how many are done, of how many.
     """
-    reader = import_reader()
+    built = 0
     for done, algorithm in enumerate(algorithms):
         progress(algorithm, done, len(algorithms))
-        if not is_prepared(algorithm, folder):
-            with _quiet_tfds():
-                builder = reader.CLRSDataset(data_dir=str(folder / FOLDER), config=f"{algorithm}_test")
-                builder.download_and_prepare()
-            for file in frozen_folder(algorithm, folder).glob("*.tfrecord*"):
-                _order_fields(file)
-            sums = _sums(frozen_folder(algorithm, folder))
-            text = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
-            _checksum_file(algorithm, folder).write_text(text, encoding="utf-8")
+        if not _is_whole(algorithm, folder):
+            _build(algorithm, folder)
+            built += 1
         progress(algorithm, done + 1, len(algorithms))
+    return built
+
+
+def _is_whole(algorithm: str, data: Path) -> bool:
+    try:
+        verify(algorithm, data)
+    except MissingData:
+        return False
+    return True
+
+
+def _build(algorithm: str, data: Path) -> None:
+    reader, folder = import_reader(), frozen_folder(algorithm, data)
+    _checksum_file(algorithm, data).unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # the builder would take a damaged set for a finished one
+    with _quiet_tfds():
+        builder = reader.CLRSDataset(data_dir=str(data / FOLDER), config=f"{algorithm}_test")
+        builder.download_and_prepare()
+    for file in folder.glob("*.tfrecord*"):
+        _order_fields(file)
+    text = "".join(f"{digest}  {name}\n" for name, digest in _sums(folder).items())
+    _checksum_file(algorithm, data).write_text(text, encoding="utf-8")
 
 
 def _order_fields(file: Path) -> None:
     """Write a file of the builder again with the fields of each example in one order.
 
     protobuf writes them in whatever order its hash table has, so that each build of the same set has other bytes; in
-    one order its checksum says whether two machines tested on the same samples.
+    one order its checksum says whether two machines tested on the same samples. Sets of before are not in that order.
     """
     tensorflow = importlib.import_module("tensorflow")
     ordered = file.with_name("ordered")
@@ -193,12 +211,12 @@ def verify(algorithm: str, data: Path | None) -> dict[str, str]:
         MissingData: the set is absent, incomplete or damaged.
     """
     if data is None or not is_prepared(algorithm, data):
-        raise MissingData(f"The frozen CLRS-30 test set of {algorithm} is missing: run `{COMMAND}`.")
+        raise MissingData(f"The frozen CLRS-30 test set of {algorithm} is missing: run `{COMMAND}-{algorithm}`.")
     lines = _checksum_file(algorithm, data).read_text(encoding="utf-8").splitlines()
     expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     folder = frozen_folder(algorithm, data)
-    if _sums(folder) != expected:
-        raise MissingData(f"The frozen CLRS-30 test set of {algorithm} is damaged: delete {folder}, run `{COMMAND}`.")
+    if not folder.is_dir() or _sums(folder) != expected:
+        raise MissingData(f"The frozen CLRS-30 test set of {algorithm} is damaged: run `{COMMAND}-{algorithm}`.")
     return {f"{algorithm}_test/{name}": f"sha256:{digest}" for name, digest in expected.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -81,14 +82,16 @@ def test_verified_checksums_are_returned(tmp_path: Path) -> None:
     assert clrs_data.verify("bfs", tmp_path) == {"bfs_test/records": f"sha256:{digest}"}
 
 
-@pytest.mark.parametrize("damage", ["changed", "removed", "added"])
+@pytest.mark.parametrize("damage", ["changed", "removed", "added", "gone"])
 def test_a_damaged_set_is_refused(tmp_path: Path, damage: str) -> None:
     folder = lay_out(tmp_path)
-    if damage == "removed":
+    if damage == "gone":
+        shutil.rmtree(folder)
+    elif damage == "removed":
         (folder / "records").unlink()
     else:
         (folder / ("records" if damage == "changed" else "more")).write_bytes(b"trajectories?")
-    with pytest.raises(MissingData, match=r"damaged: .* run `bench data prepare clrs30`"):
+    with pytest.raises(MissingData, match="damaged: run `bench data prepare clrs30-bfs`"):
         clrs_data.verify("bfs", tmp_path)
 
 
@@ -96,7 +99,7 @@ def test_a_set_without_checksums_was_not_finished(tmp_path: Path) -> None:
     lay_out(tmp_path)
     (tmp_path / clrs_data.FOLDER / "bfs_test.sha256").unlink()
     assert not clrs_data.is_prepared("bfs", tmp_path)
-    with pytest.raises(MissingData, match="missing: run `bench data prepare clrs30`"):
+    with pytest.raises(MissingData, match="missing: run `bench data prepare clrs30-bfs`"):
         clrs_data.verify("bfs", tmp_path)
 
 
@@ -124,14 +127,22 @@ print(clrs.__version__, clrs.build_sampler("bfs", num_samples=1, length=4)[0].ne
     assert found.split("\n")[:2] == ["set()", "2.0.3 pi"]
 
 
-def test_a_frozen_set_is_made_alone_and_has_the_same_bytes_on_every_machine(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench.cli", "data", "prepare", "clrs30-bfs", "--data", str(tmp_path)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert told.startswith("clrs30-bfs: frozen and complete in ")
-    assert clrs_data.is_prepared("bfs", tmp_path)
+def prepare_bfs(data: Path) -> str:
+    """What the command says."""
+    command = [sys.executable, "-m", "bench.cli", "data", "prepare", "clrs30-bfs", "--data", str(data)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_frozen_set_is_built_alone_and_has_the_same_bytes_on_every_machine(tmp_path: Path) -> None:
+    due = "sha256:637f336545582ed05747364131b7060fc88f6b5edda7bd57aa1bd543af12d4a5"
+    records = "clrs_dataset-test.tfrecord-00000-of-00001"
+    assert prepare_bfs(tmp_path).endswith("1 built now, 0 there already and verified\n")
     assert not clrs_data.is_prepared("dfs", tmp_path)
-    found = clrs_data.verify("bfs", tmp_path)["bfs_test/clrs_dataset-test.tfrecord-00000-of-00001"]
-    assert found == "sha256:637f336545582ed05747364131b7060fc88f6b5edda7bd57aa1bd543af12d4a5"
+    assert clrs_data.verify("bfs", tmp_path)[f"bfs_test/{records}"] == due
+    assert prepare_bfs(tmp_path).endswith("0 built now, 1 there already and verified\n")
+    (clrs_data.frozen_folder("bfs", tmp_path) / records).write_bytes(b"half of it")
+    assert prepare_bfs(tmp_path).endswith("1 built now, 0 there already and verified\n")
+    assert clrs_data.verify("bfs", tmp_path)[f"bfs_test/{records}"] == due
 
 
 @pytest.mark.data
