@@ -351,7 +351,7 @@ def dataset(source: Source) -> Dataset:
 
 
 def _generate(name: str, data: Path) -> None:
-    """Make the frozen test sets that `name` stands for; finished ones are kept."""
+    """Make the frozen test sets that `name` stands for; whole ones are kept."""
     from tasks import clrs_data
 
     def progress(algorithm: str, done: int, total: int) -> None:

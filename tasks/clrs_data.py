@@ -180,7 +180,8 @@ def _is_whole(algorithm: str, data: Path) -> bool:
 def _build(algorithm: str, data: Path) -> None:
     reader, folder = import_reader(), frozen_folder(algorithm, data)
     _checksum_file(algorithm, data).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)  # the builder would take a damaged set for a finished one
+    if folder.exists():  # the builder would take a damaged set for a finished one
+        shutil.rmtree(folder)
     with _quiet_tfds():
         builder = reader.CLRSDataset(data_dir=str(data / FOLDER), config=f"{algorithm}_test")
         builder.download_and_prepare()
