@@ -104,12 +104,14 @@ def prepare(names: Sequence[str], data: Path, origin: Path | None, download: boo
         download: consent to fetch from the publisher.
 
     Raises:
-        UsageError: an unknown name, or no way to bring a data set was given.
+        UsageError: an unknown name, no way to bring a data set was given, or an origin where all are generated.
         DataError: fetching failed, or the files are not those that were published.
     """
     for name in names:
         if name not in NAMES:
             raise unknown("data set", name, NAMES)
+    if origin is not None and all(name in GENERATED for name in names):
+        raise UsageError(f"{', '.join(names)}: generated here and taken from nowhere; leave out --from")
     try:
         data.mkdir(parents=True, exist_ok=True)
         for name in names:

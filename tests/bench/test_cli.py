@@ -138,6 +138,7 @@ def test_a_stopped_run_says_how_to_go_on(tmp_path: Path, number: signal.Signals)
         (["publish"], "nothing to publish"),
         (["data", "prepare", "cifar"], "did you mean"),
         (["data", "prepare", "imagenet"], "image-net.org"),
+        (["data", "prepare", "clrs30-bfs", "--from", "sets"], "leave out --from"),
     ],
 )
 def test_mistakes_are_one_sentence(tmp_path: Path, arguments: list[str], complaint: str) -> None:
