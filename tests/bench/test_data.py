@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from bench import data
-from bench.data import DataError, Source, prepare
+from bench.data import DataError, prepare
+from bench.data_sources import Source
 from bench.errors import UsageError
 from tasks import Dataset
 from tasks.checksums import tree_digest, unpacked_digest
