@@ -23,13 +23,13 @@ from tasks.checksums import tree_digest, unpacked_digest
 from tasks.tiny_imagenet import cut
 
 FILES = {"batch_1": b"first", "raw/batch_2": b"second"}
+TOY = Source("toy-py", "toy-task", "toy.tar.gz", "https://example.invalid/toy.tar.gz", inside="hiv")
 
 
 @pytest.fixture(autouse=True)
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A data set of two files in place of the real ones."""
-    source = Source("toy-py", "toy-task", "toy.tar.gz", "https://example.invalid/toy.tar.gz", inside="hiv")
-    monkeypatch.setattr(data, "SOURCES", {"toy": source})
+    monkeypatch.setattr(data, "SOURCES", {"toy": TOY})
     monkeypatch.setattr(data, "NAMES", ("toy",))
     sums = {name: "md5:" + hashlib.md5(content, usedforsecurity=False).hexdigest() for name, content in FILES.items()}
     monkeypatch.setattr(data, "dataset", lambda _: Dataset("toy", "made here", sums))
@@ -85,7 +85,7 @@ def test_what_lies_there_is_verified(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_files_that_may_be_made_anew_are_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sums = data.dataset(data.SOURCES["toy"]).checksums
+    sums = data.dataset(TOY).checksums
     known = {"batch_1": unpacked_digest(gzip.compress(b"anew", compresslevel=1))}
     monkeypatch.setattr(data, "dataset", lambda _: Dataset("toy", "made here", sums, rebuilt=known))
     prepare(["toy"], tmp_path / "data", folder(tmp_path, {**FILES, "batch_1": gzip.compress(b"anew")}), download=False)
@@ -227,7 +227,7 @@ def test_an_archive_with_a_wrong_file_is_called_what_the_user_calls_it(
 ) -> None:
     packed = archive(tmp_path / "web", {**FILES, "batch_1": b"forged"})
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(packed.read_bytes()))
-    known_as = data.SOURCES["toy"].address if download else packed
+    known_as = TOY.address if download else packed
     with pytest.raises(DataError, match=re.escape(f"toy: batch_1 in {known_as} has the wrong checksum")):
         prepare(["toy"], tmp_path / "data", None if download else packed, download=download)
     packed.write_text("<html>")
