@@ -187,8 +187,7 @@ def _build(algorithm: str, data: Path) -> None:
         builder.download_and_prepare()
     for file in folder.glob("*.tfrecord*"):
         _order_fields(file)
-    text = "".join(f"{digest}  {name}\n" for name, digest in _sums(folder).items())
-    _checksum_file(algorithm, data).write_text(text, encoding="utf-8")
+    _checksum_file(algorithm, data).write_bytes(_listing(_sums(folder)))
 
 
 def _order_fields(file: Path) -> None:
@@ -213,12 +212,11 @@ def verify(algorithm: str, data: Path | None) -> dict[str, str]:
     """
     if data is None or not is_prepared(algorithm, data):
         raise MissingData(f"The frozen CLRS-30 test set of {algorithm} is missing: run `{COMMAND}-{algorithm}`.")
-    lines = _checksum_file(algorithm, data).read_text(encoding="utf-8").splitlines()
-    expected = {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
     folder = frozen_folder(algorithm, data)
-    if not folder.is_dir() or _sums(folder) != expected:
+    sums = _sums(folder) if folder.is_dir() else {}
+    if not sums or _listing(sums) != _checksum_file(algorithm, data).read_bytes():
         raise MissingData(f"The frozen CLRS-30 test set of {algorithm} is damaged: run `{COMMAND}-{algorithm}`.")
-    return {f"{algorithm}_test/{name}": f"sha256:{digest}" for name, digest in expected.items()}
+    return {f"{algorithm}_test/{name}": f"sha256:{digest}" for name, digest in sums.items()}
 
 
 def _training_arguments(algorithm: str) -> dict[str, Any]:
@@ -275,6 +273,11 @@ def _sums(folder: Path) -> dict[str, str]:
         with path.open("rb") as file:
             sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return sums
+
+
+def _listing(sums: Mapping[str, str]) -> bytes:
+    """What the checksum file holds, in the format of sha256sum."""
+    return "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()
 
 
 @contextlib.contextmanager

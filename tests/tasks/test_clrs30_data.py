@@ -82,13 +82,15 @@ def test_verified_checksums_are_returned(tmp_path: Path) -> None:
     assert clrs_data.verify("bfs", tmp_path) == {"bfs_test/records": f"sha256:{digest}"}
 
 
-@pytest.mark.parametrize("damage", ["changed", "removed", "added", "gone"])
+@pytest.mark.parametrize("damage", ["changed", "removed", "added", "gone", "listing"])
 def test_a_damaged_set_is_refused(tmp_path: Path, damage: str) -> None:
     folder = lay_out(tmp_path)
     if damage == "gone":
         shutil.rmtree(folder)
     elif damage == "removed":
         (folder / "records").unlink()
+    elif damage == "listing":
+        (tmp_path / clrs_data.FOLDER / "bfs_test.sha256").write_bytes(b"half a dig\xff")
     else:
         (folder / ("records" if damage == "changed" else "more")).write_bytes(b"trajectories?")
     with pytest.raises(MissingData, match="damaged: run `bench data prepare clrs30-bfs`"):
