@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 
 from bench import provenance
@@ -56,7 +56,7 @@ def examine(data: Path, results: Path) -> Iterator[Finding]:
     yield Finding(
         "machine", True, False, f"{provenance.cpu_name()}, {provenance.cores()} cores, {provenance.memory_gib():g} GiB"
     )
-    yield _gpu()
+    yield from _gpus()
     yield from _extras()
     yield _folder(results)
     yield from _data(data)
@@ -87,14 +87,22 @@ def _packages() -> Iterator[Finding]:
         yield Finding(distribution, found, True, text)
 
 
-def _gpu() -> Finding:
+def _gpus() -> Iterator[Finding]:
     if importlib.util.find_spec("torch") is None:
-        return Finding("GPU", False, False, "cannot be looked for without torch")
+        yield Finding("GPU", False, False, "cannot be looked for without torch")
+        return
     from bench.devices import visible_gpus
 
     count = len(visible_gpus())
     text = f"{count} visible to torch" if count else "none visible to torch; small and paper are meant for one"
-    return Finding("GPU", count > 0, False, text)
+    yield Finding("GPU", count > 0, False, text)
+    if count:
+        plugins = sorted(plugin.name for plugin in entry_points(group="jax_plugins"))
+        text = (
+            ", ".join(plugins)
+            or "jax computes on the CPU alone, CLRS-30 needs pip install 'jax[cuda12]' -c constraints.txt"
+        )
+        yield Finding("GPU for jax", bool(plugins), False, text)
 
 
 def _extras() -> Iterator[Finding]:

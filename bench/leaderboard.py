@@ -30,10 +30,11 @@ and commit. `docs/protocol.md` gives the reason for each choice.
   `94.10 ± 0.12 (3)` is mean ± standard deviation over 3 seeds; `+0.41 [+0.10, +0.72]` is a mean difference and its own
   95 % interval, over seeds and not over other test examples. It is over the seeds that a row shares with ReLU, which
   differ between rows, so it need not be the gap between two mean scores.
-* **Verdicts**: ▲ better and ▼ worse than ReLU (t tests, corrected by Holm over the whole board: where nothing differs,
-  any ▲ or ▼ at all shows on at most one board in twenty), = no different (the whole interval lies within the region of
-  equivalence, which is too small a difference to matter), ? not enough seeds to say (always below 5 pairs; above, the
-  interval may exclude 0 and the correction still ask for more), ✕ failed (a cell ended without a score).
+* **Verdicts**: ▲ better and ▼ worse than ReLU (t tests, corrected by Holm over the whole board: where nothing differs
+  and the seeds were planned before anything was seen, any ▲ or ▼ at all shows on at most one board in twenty), = no
+  different (the whole interval lies within the region of equivalence, which is too small a difference to matter), ? not
+  enough seeds to say (always below 5 pairs; above, the interval may exclude 0 and the correction still ask for more), ✕
+  failed (a cell ended without a score).
 * **Field** is the mean log-ratio to ReLU over the families of tasks: +0.05 is a score about 5 % above ReLU's, counted
   from the level of a guess. **Lab** is the same for the synthetic lab, where functions are mined; the two are never
   averaged. A **rank** is 1 + the number of rows that are better beyond chance, so several rows may share one. Only

@@ -11,6 +11,7 @@ stays for every activation (our choice), and so do weight decay, schedule and bu
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -87,11 +88,14 @@ def tune(request: Request, tuning_seeds: str = TUNING_SEEDS) -> int:
     for sentence in (*unable, *plan.refused, *plan.twins):
         _say(sentence)
     grids = make_grids(plan.cells)
-    tried = workplace.run(trials, [cell for grid in grids for cell in grid.cells], "trial")
-    if tried.interrupted:
-        return stopped()
+    seed_by_seed = sorted(
+        (cell for grid in grids for cell in grid.cells), key=lambda cell: trial_seeds.index(cell.seed)
+    )
+    tried = workplace.run(trials, seed_by_seed, "trial")
     choices = [decide(grid, lambda cell: recorded(trials, cell.profile, cell)) for grid in grids]
     show_choices(choices)
+    if tried.interrupted:
+        return stopped()
     cells = tuned_cells(choices, make_plan(profile.name, specs, functions, seeds).cells)
     spared = sum(adopt(cell, store, Store(request.results)) for cell in cells)
     if spared:
@@ -180,7 +184,7 @@ def choice_table(choices: Sequence[Choice]) -> str:
     rows = []
     for choice in choices:
         selection, tuning = choice.grid.selection, choice.tuning
-        means = ["diverged" if mean is None else f"{mean:.4g}" for mean in choice.means] or [""] * len(FACTORS)
+        means = [_shown(mean) for mean in choice.means] or [""] * len(FACTORS)
         arrow = "↑" if selection.higher_is_better else "↓"
         chosen = ("none", "") if tuning is None else (f"{tuning.chosen:g}", f"{tuning.base * tuning.chosen:g}")
         rows.append(
@@ -188,6 +192,12 @@ def choice_table(choices: Sequence[Choice]) -> str:
         )
     head = ["task", "activation", "validated by", *(f"× {factor:g}" for factor in FACTORS), "chosen", "learning rate"]
     return markdown(head, rows)
+
+
+def _shown(mean: float | None) -> str:
+    if mean is None:
+        return "diverged"
+    return "" if math.isnan(mean) else f"{mean:.4g}"
 
 
 def _workplace(request: Request, profile: Profile, store: Store) -> Workplace:

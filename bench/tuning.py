@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 """What the recipe's learning rate is multiplied by; the recipes that are stated were not tuned for any activation."""
+ENDED = ("ok", "diverged")
+"""Outcomes of a trial that say something of the learning rate."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ class Choice:
 
     grid: Grid
     means: tuple[float | None, ...]
-    """Mean validation number by factor, None where a trial diverged; empty where trials are missing."""
+    """Mean validation number by factor over the trials that ended: None where one diverged, nan where none ended; empty
+    where they measured something else.
+    """
     tuning: Tuning | None
     """None where nothing could be chosen."""
     reason: str = ""
@@ -105,22 +109,24 @@ def with_rate(
 def decide(grid: Grid, find: Callable[[Cell], Record | None]) -> Choice:
     """Choose a factor from the trials' records; `find` gives None where a trial has none.
 
-    A trial that crashed, timed out or is missing says nothing of the learning rate: then nothing is chosen.
+    A trial that crashed, timed out or is missing says nothing of the learning rate: then nothing is chosen, and the
+    means are of those that ended.
     """
     found = {factor: [find(cell) for cell in cells] for factor, cells in grid.trials.items()}
+    ended = [[record for record in held if record is not None and record.outcome in ENDED] for held in found.values()]
+    name = grid.selection.metric
+    if any(record.outcome == "ok" and name not in record.metrics for held in ended for record in held):
+        return Choice(grid, (), None, f"its trials measured no {name}, by which the task wants to choose")
+    means = tuple(_mean(held, name) if held else math.nan for held in ended)
     records = [record for held in found.values() for record in held]
     missing = Counter(
         "missing" if record is None else record.outcome.replace("_", " ")
         for record in records
-        if record is None or record.outcome not in ("ok", "diverged")
+        if record is None or record.outcome not in ENDED
     )
     if missing:
         words = ", ".join(f"{count} {outcome}" for outcome, count in sorted(missing.items()))
-        return Choice(grid, (), None, f"{missing.total()} of {len(records)} trials gave no number ({words})")
-    name = grid.selection.metric
-    if any(record.outcome == "ok" and name not in record.metrics for record in records if record is not None):
-        return Choice(grid, (), None, f"its trials measured no {name}, by which the task wants to choose")
-    means = tuple(_mean([record for record in held if record is not None], name) for held in found.values())
+        return Choice(grid, means, None, f"{missing.total()} of {len(records)} trials gave no number ({words})")
     if all(mean is None for mean in means):
         return Choice(grid, means, None, "a trial diverged at every learning rate")
     return Choice(grid, means, _tuning(grid, means))

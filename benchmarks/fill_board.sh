@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The grid behind the published board, a stage a call, on a GPU that is lent for so long: the most valuable cells first,
+# The grid that a board of GPU runs wants, a stage a call, on a GPU that is lent for so long: the most valuable cells first,
 # none that is not likely to end in time.
 #
 #     benchmarks/fill_board.sh STAGE DATA RESULTS LIMIT [OPTIONS OF bench run]
@@ -8,7 +8,7 @@
 #   rates    ReLU's validation over a grid of learning rates on CIFAR-10 (profile small): a recipe that fails ReLU makes
 #            whatever stands beside it look good, so it is the first thing to know of one that never ran. It is
 #            `bench tune`, with that one's options, and is broken off at the limit
-#   anchors  ReLU by the published protocols (profile paper): is anything reproduced? Algorithms are first
+#   anchors  ReLU by the published protocols (profile paper), of what no CPU has reproduced yet: is it? Algorithms are first
 #   paper    the functions of "Mining Generalizable Activation Functions" beside ReLU (profile small): 10 seeds of
 #            CIFAR-10 and molhiv, 5 of each algorithm of CLRS-30 that is named below, 20 of the lab
 #   field    what people use, and the eight of "Searching for Activation Functions", 5 seeds
@@ -17,7 +17,8 @@
 #   rest     every algorithm of CLRS-30 for the functions of the paper, 5 seeds
 # Below 5 seeds a board gives no verdict: `rates`, `images` and `anchors` are scores alone.
 # LIMIT is written like 9m. Each part of a stage gets a share of what is left of it. The records go to RESULTS/local: a
-# later call with the same folder goes on where this one stopped. DATA wants cifar10, molhiv, clrs30 and
+# later call with the same folder goes on where this one stopped. RESULTS is results, or a folder outside of the checkout:
+# a stray one inside would be a change to the source, and records of a changed source are not published. DATA wants cifar10, molhiv, clrs30 and
 # tiny-imagenet-10k prepared. The status is 1 where a cell failed or data is absent, and the other parts run all the
 # same; it is 2 where nothing was run.
 # On a machine without this repository's history a record cannot name its commit, and is not published: take
@@ -37,6 +38,14 @@ if [ ! -d "$data" ] || [ -z "$results" ]; then
     echo "DATA must be a folder with the data sets, and RESULTS name one: got '$data' and '$results'" >&2
     exit 2
 fi
+checkout=$(realpath "$(dirname "$0")/..")
+case $(realpath -m "$results") in
+"$checkout/results") ;;
+"$checkout" | "$checkout"/*)
+    echo "RESULTS lies in the checkout, so its records could not be published: name results, or a folder outside" >&2
+    exit 2
+    ;;
+esac
 total=$(python3 -c '
 import sys
 from bench.errors import UsageError
@@ -55,7 +64,8 @@ for option in "${@:5}"; do
         ;;
     esac
 done
-first=clrs30-bfs,clrs30-bellman_ford,clrs30-dag_shortest_paths,clrs30-minimum,clrs30-segments_intersect,clrs30-insertion_sort
+unanchored=clrs30-bfs,clrs30-bellman_ford,clrs30-dag_shortest_paths,clrs30-minimum,clrs30-insertion_sort
+first=$unanchored,clrs30-segments_intersect
 
 # call SECONDS COMMAND...: the command, if so many seconds are enough to begin with. What failed cells, absent data or the
 # end of the time left undone is noted; whatever else goes wrong ends the script.
@@ -89,7 +99,7 @@ rates)
         --activations relu --seeds 0 --tasks cifar10-resnet18,cifar10-vgg16 "${@:5}"
     ;;
 anchors)
-    part 100 --profile paper --activations relu --seeds 0-2 --tasks "$first,molhiv-gcn,cifar10-resnet18" "${@:5}"
+    part 100 --profile paper --activations relu --seeds 0-2 --tasks "$unanchored,cifar10-resnet18" "${@:5}"
     ;;
 paper)
     part 50 --profile small --activations @paper --seeds 0-9 --tasks cifar10-resnet18,cifar10-vgg16,molhiv-gcn "${@:5}"

@@ -83,10 +83,13 @@ def device(context: Context) -> AbstractContextManager[Any]:
     """Let jax compute on the device of `context`.
 
     Raises:
-        TaskError: the package would spread over several GPUs.
+        TaskError: jax has no GPU here, where the package would train on the CPU in silence, or several, over all of
+            which it would spread.
     """
     if not context.device.startswith("cuda"):
         return jax.default_device(jax.local_devices(backend="cpu")[0])
+    if jax.default_backend() == "cpu":
+        raise TaskError("jax sees no GPU: install it for CUDA by pip install 'jax[cuda12]' -c constraints.txt")
     if jax.local_device_count() != 1:
         raise TaskError("The CLRS package spreads over every GPU it sees: set CUDA_VISIBLE_DEVICES to one of them.")
     return jax.default_device(jax.local_devices()[0])

@@ -71,7 +71,7 @@ def limits_of(folder: Path) -> list[int]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_of_the_grid_names_what_there_is(stage: str, tmp_path: Path) -> None:
-    done = fill(tmp_path, stage, DATA, "out", "10m", "--workers", "2")
+    done = fill(tmp_path, stage, DATA, "results", "10m", "--workers", "2")
     assert done.returncode == 0, done.stderr
     assert len(calls_of(tmp_path)) == (3 if stage == "paper" else 1)
     for call in calls_of(tmp_path):
@@ -84,14 +84,19 @@ def test_every_stage_of_the_grid_names_what_there_is(stage: str, tmp_path: Path)
         assert len(seeds) >= FEWEST_PAIRS or stage in ("rates", "anchors", "images")
 
 
+def test_records_may_go_to_a_folder_outside_of_the_checkout(tmp_path: Path) -> None:
+    assert fill(tmp_path, "paper", DATA, str(tmp_path / "new"), "10m").returncode == 0
+    assert len(calls_of(tmp_path)) == 3
+
+
 def test_a_part_gets_its_share_of_what_is_left_of_the_limit(tmp_path: Path) -> None:
     """An hour is so long that what passes here is a small part of it: what a part leaves over goes to the next."""
-    assert fill(tmp_path, "paper", DATA, "out", "1h").returncode == 0
+    assert fill(tmp_path, "paper", DATA, "results", "1h").returncode == 0
     assert limits_of(tmp_path) == pytest.approx([1800, 2160, 3600], rel=0.03)
 
 
 def test_what_a_part_took_is_no_longer_left(tmp_path: Path) -> None:
-    done = fill(tmp_path, "paper", DATA, "out", "60s", fake="sleep 1")
+    done = fill(tmp_path, "paper", DATA, "results", "60s", fake="sleep 1")
     first, second, third = limits_of(tmp_path)
     assert first <= 30
     assert second <= 0.6 * 59
@@ -100,7 +105,7 @@ def test_what_a_part_took_is_no_longer_left(tmp_path: Path) -> None:
 
 
 def test_a_part_without_time_is_skipped(tmp_path: Path) -> None:
-    done = fill(tmp_path, "paper", DATA, "out", "4s")
+    done = fill(tmp_path, "paper", DATA, "results", "4s")
     assert done.returncode == 2, "nothing was run"
     assert calls_of(tmp_path) == []
     *said, last = done.stderr.splitlines()
@@ -110,7 +115,7 @@ def test_a_part_without_time_is_skipped(tmp_path: Path) -> None:
 
 
 def test_a_part_with_failed_cells_does_not_end_the_stage(tmp_path: Path) -> None:
-    done = fill(tmp_path, "paper", DATA, "out", "10m", fake=f"[ $(wc -l <{tmp_path}/calls) != 2 ]")
+    done = fill(tmp_path, "paper", DATA, "results", "10m", fake=f"[ $(wc -l <{tmp_path}/calls) != 2 ]")
     assert done.returncode == 1
     assert len(calls_of(tmp_path)) == 3
     (said,) = done.stderr.splitlines()
@@ -120,7 +125,7 @@ def test_a_part_with_failed_cells_does_not_end_the_stage(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("status", [2, 130])
 def test_any_other_status_of_a_part_ends_the_stage_with_it(tmp_path: Path, status: int) -> None:
-    assert fill(tmp_path, "paper", DATA, "out", "10m", fake=f"exit {status}").returncode == status
+    assert fill(tmp_path, "paper", DATA, "results", "10m", fake=f"exit {status}").returncode == status
     assert len(calls_of(tmp_path)) == 1
 
 
@@ -128,31 +133,35 @@ def test_any_other_status_of_a_part_ends_the_stage_with_it(tmp_path: Path, statu
     ("arguments", "sentence"),
     [
         (
-            ("papers", DATA, "out", "10m"),
+            ("paper", DATA, "gpu", "10m"),
+            "RESULTS lies in the checkout, so its records could not be published: name results, or a folder outside",
+        ),
+        (
+            ("papers", DATA, "results", "10m"),
             f"no stage is called papers: there are {', '.join(STAGES[:-1])} and {STAGES[-1]}",
         ),
         (
-            ("papers", DATA, "out", "10min"),
+            ("papers", DATA, "results", "10min"),
             "a time limit is written like 90s, 30m, 2h or 1h30m, not '10min'",
         ),
         (
-            ("paper", DATA, "out", "10m", "--time-limit", "5m"),
+            ("paper", DATA, "results", "10m", "--time-limit", "5m"),
             "the time limit is the fourth argument, LIMIT: leave --time-limit out",
         ),
         (
-            ("paper", DATA, "out", "10m", "--workers", "2", "--time-limit=5m"),
+            ("paper", DATA, "results", "10m", "--workers", "2", "--time-limit=5m"),
             "the time limit is the fourth argument, LIMIT: leave --time-limit=5m out",
         ),
         (
-            ("paper", "nowhere", "out", "10m"),
-            "DATA must be a folder with the data sets, and RESULTS name one: got 'nowhere' and 'out'",
+            ("paper", "nowhere", "results", "10m"),
+            "DATA must be a folder with the data sets, and RESULTS name one: got 'nowhere' and 'results'",
         ),
         (
             ("paper", DATA, "", "10m"),
             f"DATA must be a folder with the data sets, and RESULTS name one: got '{DATA}' and ''",
         ),
     ],
-    ids=["stage", "limit", "option", "option with =", "no data", "no results"],
+    ids=["inside", "stage", "limit", "option", "option with =", "no data", "no results"],
 )
 def test_what_the_grid_cannot_do_is_one_sentence(arguments: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
     done = fill(tmp_path, *arguments)
@@ -163,5 +172,5 @@ def test_what_the_grid_cannot_do_is_one_sentence(arguments: tuple[str, ...], sen
 def test_without_arguments_the_grid_says_how_it_is_called(tmp_path: Path) -> None:
     done = fill(tmp_path)
     assert done.returncode == 2
-    assert done.stderr.startswith("The grid behind the published board")
+    assert done.stderr.startswith("The grid that a board of GPU runs wants")
     assert "not a copy of the files" in done.stderr.splitlines()[-1]

@@ -121,6 +121,8 @@ def test_the_best_mean_chooses(decided: Callable[..., Choice], ends: Any, higher
 def test_where_nothing_can_be_chosen(decided: Callable[..., Choice], ends: Any, reason: str) -> None:
     choice = decided(*ends)
     assert (choice.tuning, choice.reason, choice.at_edge) == (None, reason, False)
+    numbers = [None if mean is None or mean != mean else mean for mean in choice.means]
+    assert numbers == [end if isinstance(end, int) else None for end in ends], "what there is is shown all the same"
 
 
 def test_a_trial_without_the_promised_number_chooses_nothing(grid: Grid) -> None:
@@ -328,6 +330,25 @@ def test_a_killed_call_goes_on_with_the_trials_that_are_left(
     assert f"{20 - len(kept)} cells recorded; {len(kept)} were there already." in capsys.readouterr().err
     assert {path: path.read_bytes() for path in kept} == kept
     assert sum(ran(trace).values()) <= 20 + 4 + 1, "more than the cell in flight was run again"
+
+
+def test_a_stopped_call_shows_what_its_trials_say_so_far(fake_tasks: dict[str, Task], tmp_path: Path) -> None:
+    """The first seed of every factor comes before the second of any, so half of the trials fill the row."""
+    results = tmp_path / "results"
+    process = start_bench(
+        *("tune", "--plugin", str(PLUGIN), "--tasks", "fake-rated", "--activations", "relu", "--seeds", "0"),
+        *("--results", str(results), "--workers", "1"),
+        FAKE_PAUSE="0.4",
+    )
+    wait_for(lambda: len(list(Store(results / LOCAL / TUNING).paths())) >= 6)
+    process.terminate()
+    printed, said = process.communicate()
+    (row,) = [line for line in printed.splitlines() if line.startswith("| fake-rated")]
+    *means, chosen, rate = [cell.strip() for cell in row.strip("|").split("|")][3:]
+    assert all(means)
+    assert (chosen, rate) == ("none", "")
+    assert "fake-rated relu is not evaluated: " in printed
+    assert "To go on: bench tune" in said
 
 
 def test_tuned_records_can_be_published(fake_tasks: dict[str, Task], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import sys
 from dataclasses import replace
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,19 @@ def test_the_doctor_names_what_is_missing(
     assert "The smoke profile cannot run yet: no-such-package, results." in capsys.readouterr().out
     broken = next(finding for finding in examine(tmp_path, tmp_path) if finding.subject == "no-such-package")
     assert "pip install" in broken.text
+
+
+@pytest.mark.parametrize(("plugins", "good"), [((), False), (("xla_cuda12",), True)])
+def test_beside_a_gpu_the_doctor_looks_for_jax_on_it(
+    plugins: tuple[str, ...], good: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """jax without its plugin would train CLRS-30 on the CPU."""
+    installed = EntryPoints(EntryPoint(name, f"jax_plugins.{name}", "jax_plugins") for name in plugins)
+    monkeypatch.setattr("bench.devices.visible_gpus", lambda: ["0"])
+    monkeypatch.setattr("bench.doctor.entry_points", installed.select)
+    (found,) = [finding for finding in examine(tmp_path, tmp_path) if finding.subject == "GPU for jax"]
+    assert found.good is good
+    assert found.text == "xla_cuda12" if good else "jax[cuda12]" in found.text
 
 
 def test_a_card_shows_facts_and_scores(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from activations import Activation, InjectionError, get
-from tasks import Context, Diverged, Measurement, clrs30
+from tasks import Context, Diverged, Measurement, TaskError, clrs30
 from tasks.clrs30 import TASKS, Recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore:jax.nn.one_hot input should be integer:DeprecationWarning")  # clrs
@@ -202,6 +202,14 @@ def test_the_sampler_ends_with_a_training_that_diverges(monkeypatch: pytest.Monk
     with pytest.raises(Diverged, match="on purpose"):
         run("minimum", get("relu"), dataclasses.replace(TINY, steps=10**6, eval_every=10**6))
     assert [stream._process.poll() for stream in started] == [-9]
+
+
+def test_a_gpu_that_jax_does_not_see_is_not_the_cpu_in_silence() -> None:
+    jax = pytest.importorskip("jax")
+    if jax.default_backend() != "cpu":
+        pytest.skip("jax sees a GPU here")
+    with pytest.raises(TaskError, match=r"^jax sees no GPU: .*jax\[cuda12\]"):
+        task("minimum").run(get("relu"), 0, TINY, Context(device="cuda"))
 
 
 def test_another_seed_is_another_cell_on_the_same_test_set(measured: Measurement) -> None:
