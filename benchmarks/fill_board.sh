@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The grid that a board of GPU runs wants, a stage a call, on a GPU that is lent for so long: the most valuable cells first,
-# none that is not likely to end in time.
+# The grid that a board of GPU runs wants, a stage a call, on a GPU that is lent for so long: the most valuable cells
+# first, none that is not likely to end in time.
 #
 #     benchmarks/fill_board.sh STAGE DATA RESULTS LIMIT [OPTIONS OF bench run]
 #
@@ -17,10 +17,10 @@
 #   rest     every algorithm of CLRS-30 for the functions of the paper, 5 seeds
 # Below 5 seeds a board gives no verdict: `rates`, `images` and `anchors` are scores alone.
 # LIMIT is written like 9m. Each part of a stage gets a share of what is left of it. The records go to RESULTS/local: a
-# later call with the same folder goes on where this one stopped. RESULTS is results, or a folder outside of the checkout:
-# a stray one inside would be a change to the source, and records of a changed source are not published. DATA wants cifar10, molhiv, clrs30 and
-# tiny-imagenet-10k prepared. The status is 1 where a cell failed or data is absent, and the other parts run all the
-# same; it is 2 where nothing was run.
+# later call with the same folder goes on where this one stopped. RESULTS is results, or a folder outside of the
+# checkout: a stray one inside would be a change to the source, and records of a changed source are not published. DATA
+# wants cifar10, molhiv, clrs30 and tiny-imagenet-10k prepared. The status is 1 where a cell failed or data is absent,
+# and the other parts run all the same; it is 2 where nothing was run.
 # On a machine without this repository's history a record cannot name its commit, and is not published: take
 # `git clone --depth 1` there, not a copy of the files.
 set -euo pipefail
